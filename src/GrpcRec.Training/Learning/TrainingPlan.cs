@@ -1,0 +1,73 @@
+using GrpcRec.Training.MultiTask;
+
+namespace GrpcRec.Training.Learning;
+
+/// <summary>All that a training run is told, beside its data.</summary>
+public sealed record TrainingPlan
+{
+    public required string ModelName { get; init; }
+    public required string ModelVersion { get; init; }
+    public required IReadOnlyList<TaskDefinition> Tasks { get; init; }
+    public ArchitecturePlan Architecture { get; init; } = new();
+    public OptimizationPlan Optimization { get; init; } = new();
+    public EvaluationPlan Evaluation { get; init; } = new();
+}
+
+/// <summary>The network: embedding → dropout → LSTM → shared bottom → task heads.</summary>
+public sealed record ArchitecturePlan
+{
+    public int EmbeddingSize { get; init; } = 64;
+
+    /// <summary>0: the model does not read behaviours. Ignored when there is only one behaviour.</summary>
+    public int BehaviorEmbeddingSize { get; init; } = 8;
+    public int HiddenSize { get; init; } = 128;
+    public int Layers { get; init; } = 1;
+    public double Dropout { get; init; } = 0.2;
+    public bool TiedItemEmbedding { get; init; } = true;
+    public int BottomSize { get; init; } = 64;
+    public int TowerSize { get; init; } = 32;
+    public int MaxSequenceLength { get; init; } = 200;
+}
+
+public sealed record OptimizationPlan
+{
+    public int Epochs { get; init; } = 20;
+    public int BatchSize { get; init; } = 64;
+    public double LearningRate { get; init; } = 3e-3;
+    public double GradientClipNorm { get; init; } = 5;
+
+    /// <summary>Epochs without a better validation result before training stops.</summary>
+    public int Patience { get; init; } = 5;
+
+    /// <summary>null: no limit.</summary>
+    public TimeSpan? MaxDuration { get; init; }
+    public long Seed { get; init; } = 1;
+}
+
+public sealed record EvaluationPlan
+{
+    /// <summary>Leave the items of the input sequence out of the ranking (but never the target).</summary>
+    public bool MaskSeen { get; init; }
+
+    /// <summary>Cut-offs of the ranking metrics.</summary>
+    public IReadOnlyList<int> Cutoffs { get; init; } = [5, 10, 20];
+}
+
+/// <summary>Told after every few steps, from the training thread.</summary>
+public sealed record TrainingProgressReport
+{
+    public required TrainingStage Stage { get; init; }
+    public int Epoch { get; init; }
+    public int Epochs { get; init; }
+    public long Step { get; init; }
+    public long Steps { get; init; }
+
+    /// <summary>Weighted sum, mean over the epoch so far, nats.</summary>
+    public double Loss { get; init; }
+    public IReadOnlyDictionary<string, double> TaskLosses { get; init; } = new Dictionary<string, double>();
+    public IReadOnlyDictionary<string, double> ValidationMetrics { get; init; } = new Dictionary<string, double>();
+    public TimeSpan? Remaining { get; init; }
+    public int BestEpoch { get; init; }
+}
+
+public enum TrainingStage { Importing, Training, Validating, Testing, Writing }
