@@ -15,7 +15,16 @@ public sealed class ItemCatalog
     /// <exception cref="ArgumentException">Two items share an id.</exception>
     public ItemCatalog(IReadOnlyList<CatalogItem> items)
     {
+        ArgumentNullException.ThrowIfNull(items);
         Items = items;
+        // A frozen dictionary keeps the last of two equal keys in silence.
+        var seen = new HashSet<string>(items.Count, StringComparer.Ordinal);
+        foreach (var item in items)
+        {
+            if (!seen.Add(item.Id))
+                throw new ArgumentException($"two items have the id '{item.Id}'", nameof(items));
+        }
+
         _denseIds = items.Select((item, index) => KeyValuePair.Create(item.Id, index)).ToFrozenDictionary(StringComparer.Ordinal);
     }
 

@@ -1,0 +1,53 @@
+namespace GrpcRec.Engine.Models;
+
+/// <summary>
+/// Bounds on an artefact, checked before memory is taken for what it claims to hold. The defaults are far above what this server is
+/// meant for and low enough that a hostile file cannot exhaust a machine by a short header.
+/// </summary>
+public sealed record ArtifactLimits
+{
+    public static readonly ArtifactLimits Default = new();
+
+    /// <summary>Bytes of <c>manifest.json</c>.</summary>
+    public long MaxManifestBytes { get; init; } = 16L << 20;
+
+    /// <summary>Bytes of the JSON header of <c>weights.safetensors</c>.</summary>
+    public int MaxHeaderBytes { get; init; } = 1 << 20;
+
+    /// <summary>Bytes of <c>weights.safetensors</c>.</summary>
+    public long MaxWeightsBytes { get; init; } = 16L << 30;
+
+    /// <summary>Bytes of <c>items.jsonl</c>.</summary>
+    public long MaxItemsBytes { get; init; } = 1L << 30;
+
+    /// <summary>V.</summary>
+    public int MaxCatalogSize { get; init; } = 10_000_000;
+
+    /// <summary>Characters of an item id.</summary>
+    public int MaxItemIdLength { get; init; } = 256;
+
+    public int MaxCategories { get; init; } = 100_000;
+
+    public int MaxBehaviors { get; init; } = 256;
+
+    /// <summary>Characters of the name of a behaviour, category or class.</summary>
+    public int MaxLabelLength { get; init; } = 256;
+
+    public int MaxTasks { get; init; } = 64;
+
+    /// <summary>Classes of one multiclass task.</summary>
+    public int MaxClasses { get; init; } = 1024;
+
+    /// <summary>E, Eb, H, S and D. With <see cref="MaxWeightMagnitude"/> it keeps every sum of every engine finite.</summary>
+    public int MaxWidth { get; init; } = 1024;
+
+    public int MaxLayers { get; init; } = 8;
+
+    public int MaxSequenceLength { get; init; } = 100_000;
+
+    /// <summary>
+    /// Largest absolute value of a weight. A trained weight is a small number; one past this is a diverged training run. The deepest
+    /// product is projection, interaction, bottom, tower, output: (1024·1e4)·1e4·(1024·1e4)³ ≈ 1e32, inside float32's 3.4e38.
+    /// </summary>
+    public float MaxWeightMagnitude { get; init; } = 1e4f;
+}

@@ -1,0 +1,35 @@
+using System.ComponentModel.DataAnnotations;
+using System.Text.Json.Serialization;
+
+namespace GrpcRec.Engine.Steps;
+
+[JsonConverter(typeof(JsonStringEnumConverter<EngineKind>))]
+public enum EngineKind
+{
+    /// <summary>The vectorised engine where the processor has 256-bit or wider vectors with fused multiply-add, the scalar one elsewhere.</summary>
+    Auto,
+    Cpu,
+
+    /// <summary>The reference: plain loops, for tests and doubts.</summary>
+    Scalar,
+}
+
+/// <summary>How an engine is made from an artefact.</summary>
+public sealed record EngineOptions
+{
+    public const int MaxSlotCapacity = 1 << 20;
+    public const long MaxGateTableBudgetBytes = 1L << 40;
+
+    public EngineKind Kind { get; init; } = EngineKind.Auto;
+
+    /// <summary>Sequences whose state the engine holds at once.</summary>
+    [Range(1, MaxSlotCapacity)]
+    public int SlotCapacity { get; init; } = 1024;
+
+    /// <summary>
+    /// Memory that tables of precomputed per-item projections may take, shared by all engines of an artefact. A model whose tables would
+    /// not fit has them computed in each step instead: slower, never refused.
+    /// </summary>
+    [Range(0L, MaxGateTableBudgetBytes)]
+    public long GateTableBudgetBytes { get; init; } = 512L << 20;
+}

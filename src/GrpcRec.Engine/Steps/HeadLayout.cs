@@ -1,0 +1,92 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Ranking;
+
+namespace GrpcRec.Engine.Steps;
+
+/// <param name="Offset">First column of the task in its row of logits.</param>
+internal readonly record struct HeadColumn(TaskManifest Task, int Offset);
+
+/// <summary>Where each task's logits stand, and the checks of what callers ask of the heads. Shared by all engines.</summary>
+internal sealed class HeadLayout
+{
+    public HeadLayout(ModelManifest manifest)
+    {
+        CatalogSize = manifest.CatalogSize;
+        var candidate = new List<HeadColumn>();
+        var sequence = new List<HeadColumn>();
+        foreach (var task in manifest.Tasks)
+        {
+            if (task.NeedsCandidate)
+            {
+                candidate.Add(new HeadColumn(task, CandidateWidth));
+                CandidateWidth += task.OutputWidth;
+            }
+            else
+            {
+                sequence.Add(new HeadColumn(task, SequenceWidth));
+                SequenceWidth += task.OutputWidth;
+            }
+        }
+
+        NextItemOffset = candidate.Where(head => head.Task.Kind == TaskKind.NextItem).Select(head => head.Offset).DefaultIfEmpty(-1).First();
+        Candidate = [.. candidate.Where(head => head.Task.Kind != TaskKind.NextItem)];
+        Sequence = [.. sequence];
+    }
+
+    public int CatalogSize { get; }
+
+    /// <summary>Candidate tasks but next_item, with their columns in a row of <see cref="CandidateWidth"/>.</summary>
+    public HeadColumn[] Candidate { get; }
+
+    public HeadColumn[] Sequence { get; }
+
+    public int CandidateWidth { get; }
+
+    public int SequenceWidth { get; }
+
+    /// <summary>Column of next_item in a row of <see cref="CandidateWidth"/>; -1 when the model has no such task.</summary>
+    public int NextItemOffset { get; }
+
+    public bool HasNextItem => NextItemOffset >= 0;
+
+    public void CheckCandidates(ReadOnlySpan<int> items, int logits)
+    {
+        if (logits != (long)items.Length * CandidateWidth)
+            throw new ArgumentException($"{logits} logits where {items.Length} × {CandidateWidth} are due", nameof(logits));
+        foreach (var item in items)
+        {
+            if ((uint)item >= (uint)CatalogSize)
+                throw new ArgumentOutOfRangeException(nameof(items), $"item {item} is not from 0 to {CatalogSize - 1}");
+        }
+    }
+
+    public static void CheckLength(int length, int due, string name)
+    {
+        if (length != due)
+            throw new ArgumentException($"{length} numbers where {due} are due", name);
+    }
+
+    public void CheckNextItem()
+    {
+        if (!HasNextItem)
+            throw new InvalidOperationException("the model has no next_item task, so it cannot rank the catalogue");
+    }
+
+    public void CheckQueries(ReadOnlySpan<RankQuery> queries, SlotTable slots)
+    {
+        CheckNextItem();
+        foreach (var query in queries)
+        {
+            slots.Check(query.Slot);
+            if (query.K < 1 || query.K > CatalogSize)
+                throw new ArgumentOutOfRangeException(nameof(queries), $"k is {query.K}; 1 to {CatalogSize} are allowed");
+            var last = -1;
+            foreach (var item in query.Excluded)
+            {
+                if (item <= last || item >= CatalogSize)
+                    throw new ArgumentException($"excluded items must be ascending, different and below {CatalogSize}; found {item} after {last}", nameof(queries));
+                last = item;
+            }
+        }
+    }
+}

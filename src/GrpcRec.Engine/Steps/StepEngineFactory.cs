@@ -1,0 +1,22 @@
+using System.ComponentModel.DataAnnotations;
+using GrpcRec.Engine.Cpu;
+using GrpcRec.Engine.Models;
+
+namespace GrpcRec.Engine.Steps;
+
+public static class StepEngineFactory
+{
+    /// <exception cref="ValidationException">An option is out of its range.</exception>
+    /// <exception cref="EngineException">The model's shape is not one that the engine runs; the message names what and why.</exception>
+    public static IStepEngine Create(ModelArtifact artifact, EngineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(artifact);
+        ArgumentNullException.ThrowIfNull(options);
+        Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
+        return options.Kind switch
+        {
+            EngineKind.Auto or EngineKind.Scalar => new ScalarEngine(artifact, options),
+            _ => throw new ValidationException($"Kind is {options.Kind}; Auto, Cpu or Scalar are allowed"),
+        };
+    }
+}
