@@ -45,4 +45,21 @@ public sealed class SequenceDataset
 
     public int SequenceCount => Offsets.Length - 1;
     public int EventCount => ItemIds.Length;
+
+    /// <summary>The same events with other roles, and what follows from them.</summary>
+    internal SequenceDataset With(SplitRole[] roles, ItemCatalog items, DataFingerprint fingerprint) => new()
+    {
+        Items = items,
+        Behaviors = Behaviors,
+        Categories = Categories,
+        SequenceKeys = SequenceKeys,
+        Offsets = Offsets,
+        ItemIds = ItemIds,
+        BehaviorIds = BehaviorIds,
+        TimestampsMs = TimestampsMs,
+        Values = Values,
+        Labels = Labels,
+        Roles = roles,
+        Fingerprint = fingerprint,
+    };
 }
