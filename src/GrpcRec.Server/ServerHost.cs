@@ -66,7 +66,7 @@ public static class ServerHost
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, options, listen, certificate));
         builder.Logging.SetMinimumLevel(options.LogLevel)
             .AddFilter("Microsoft", LogLevel.Warning)
-            .AddFilter("Grpc", LogLevel.Warning)
+            .AddFilter("Grpc.AspNetCore", LogLevel.Warning)
             .AddSimpleConsole(console => console.SingleLine = true);
         // Standard output belongs to the commands: some print one JSON object on it.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
