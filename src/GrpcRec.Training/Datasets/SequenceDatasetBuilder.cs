@@ -43,6 +43,9 @@ public sealed class SequenceDatasetBuilder
     public int MaxItems { get; init; } = int.MaxValue;
     public int MaxCategories { get; init; } = int.MaxValue;
 
+    /// <summary>Events added so far.</summary>
+    public int EventCount => _items.Count;
+
     /// <summary>Ends the sequence at work, if any, and begins another.</summary>
     /// <exception cref="DatasetLimitException">There are too many.</exception>
     public void BeginSequence(string key)

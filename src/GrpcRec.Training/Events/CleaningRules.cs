@@ -51,7 +51,7 @@ public sealed record CleaningRules
 public sealed record ImportLimits
 {
     /// <summary>Below this DuckDB cannot sort.</summary>
-    public const long LeastMemoryBytes = 64L << 20;
+    public const long LeastMemoryBytes = 128L << 20;
 
     /// <summary>
     /// DuckDB's working memory, for cleaning and sorting; what does not fit goes to disk. Whatever the file's size, an import takes this,

@@ -46,7 +46,7 @@ internal sealed class EventStore : IDisposable
     /// <summary>A further connection, to read a file while this one writes.</summary>
     public DuckDBConnection OpenReader()
     {
-        var reader = _connection.Duplicate();
+        var reader = new DuckDBConnection(_connection.ConnectionString); // same file: the same database, opened once in this process
         reader.Open();
         return reader;
     }
