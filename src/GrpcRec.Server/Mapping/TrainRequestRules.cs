@@ -1,0 +1,184 @@
+using System.Globalization;
+using System.Text;
+using Google.Protobuf.WellKnownTypes;
+using GrpcRec.Server.Jobs;
+using GrpcRec.V1;
+
+namespace GrpcRec.Server.Mapping;
+
+/// <summary>Every bound that training_service.proto states, checked before a job is made of the request.</summary>
+static class TrainRequestRules
+{
+    const int MaxNameLength = 64;
+    const int MaxColumnBytes = 256;
+    const int MaxLabelColumns = 64;
+    const long MaxDurationSeconds = 315_576_000_000;
+    const int MaxNanos = 999_999_999;
+
+    /// <param name="dataRoot">Where event files are.</param>
+    /// <param name="violations">Gets all that is wrong, together.</param>
+    public static void Check(TrainRequest request, string dataRoot, Violations violations)
+    {
+        CheckModelName(request.ModelName, violations);
+        CheckData(request.Data, dataRoot, violations);
+        TaskRules.Check(request, violations);
+        CheckArchitecture(request.Architecture, violations);
+        CheckHyperparameters(request.Hyperparameters, violations);
+        CheckSplit(request.Split, violations);
+    }
+
+    static void CheckModelName(string name, Violations violations)
+    {
+        const string field = "model_name";
+        if (name.Length == 0)
+            violations.Add(field, ViolationReason.Required, "is required: the name of the model to make.");
+        else if (name.Length > MaxNameLength)
+            violations.Add(field, ViolationReason.TooLong, $"has {name.Length} characters; at most {MaxNameLength}.");
+        else if (!(char.IsAsciiLetterLower(name[0]) || char.IsAsciiDigit(name[0])) || !name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c is '-' or '_' or '.'))
+            violations.Add(field, ViolationReason.InvalidFormat, $"is {Violations.Quote(name)}; use a-z, 0-9, '-', '_' and '.', beginning with a letter or digit.");
+    }
+
+    static void CheckData(DataSource? data, string dataRoot, Violations violations)
+    {
+        if (data is null)
+        {
+            violations.Add("data", ViolationReason.Required, "is required: where the events are (data.path).");
+            return;
+        }
+        if (DataPath.Refuse(dataRoot, data.Path) is { } fault)
+            violations.Add("data.path", data.Path.Length == 0 ? ViolationReason.Required : ViolationReason.NotAllowed, fault);
+        else if (data.Format == DataFormat.Unspecified && !HasKnownEnding(data.Path))
+            violations.Add("data.format", ViolationReason.Required, "is required here: the file's ending is none of .csv, .tsv, .jsonl, .parquet (the text ones also with .gz).");
+        if (!System.Enum.IsDefined(data.Format))
+            violations.Add("data.format", ViolationReason.UnknownName, $"is {(int)data.Format}, which is no DataFormat.");
+        if (data.Columns is { } columns) CheckColumns(columns, violations);
+        if (data.Cleaning is { } cleaning) CheckCleaning(cleaning, violations);
+    }
+
+    static bool HasKnownEnding(string path)
+    {
+        var name = path.ToLowerInvariant();
+        if (name.EndsWith(".gz", StringComparison.Ordinal)) name = name[..^3];
+        return Path.GetExtension(name) is ".csv" or ".tsv" or ".jsonl" || path.EndsWith(".parquet", StringComparison.OrdinalIgnoreCase);
+    }
+
+    static void CheckColumns(ColumnMapping columns, Violations violations)
+    {
+        (string Field, string Name)[] single =
+        [
+            ("user_id", columns.UserId), ("item_id", columns.ItemId), ("timestamp_ms", columns.TimestampMs), ("behavior", columns.Behavior),
+            ("value", columns.Value), ("category", columns.Category), ("session_id", columns.SessionId),
+        ];
+        foreach (var (field, name) in single) CheckColumn($"data.columns.{field}", name, violations);
+        if (columns.Labels.Count > MaxLabelColumns)
+            violations.Add("data.columns.labels", ViolationReason.TooMany, $"has {columns.Labels.Count} columns; at most {MaxLabelColumns}.");
+        for (var i = 0; i < Math.Min(columns.Labels.Count, MaxLabelColumns); i++)
+        {
+            var field = $"data.columns.labels[{i}]";
+            if (columns.Labels[i].Length == 0) violations.Add(field, ViolationReason.Required, "is empty; name a column of the file.");
+            CheckColumn(field, columns.Labels[i], violations);
+            if (columns.Labels.IndexOf(columns.Labels[i]) < i) violations.Add(field, ViolationReason.Repeated, $"repeats {Violations.Quote(columns.Labels[i])}.");
+        }
+    }
+
+    static void CheckColumn(string field, string name, Violations violations)
+    {
+        if (Encoding.UTF8.GetByteCount(name) > MaxColumnBytes) violations.Add(field, ViolationReason.TooLong, $"has more than {MaxColumnBytes} bytes.");
+        else if (name.Any(char.IsControl)) violations.Add(field, ViolationReason.InvalidFormat, "must not hold control characters.");
+    }
+
+    static void CheckCleaning(Cleaning cleaning, Violations violations)
+    {
+        InRange("data.cleaning.min_user_events", cleaning.HasMinUserEvents, cleaning.MinUserEvents, 1, int.MaxValue, violations);
+        InRange("data.cleaning.min_item_events", cleaning.HasMinItemEvents, cleaning.MinItemEvents, 1, int.MaxValue, violations);
+        if (cleaning.HasMaxBadRowShare && cleaning.MaxBadRowShare is not (>= 0 and <= 1))
+            violations.Add("data.cleaning.max_bad_row_share", RangeReason(cleaning.MaxBadRowShare), $"is {Number(cleaning.MaxBadRowShare)}; 0 to 1.");
+        CheckDuration("data.cleaning.session_gap", cleaning.SessionGap, violations);
+    }
+
+    static void CheckArchitecture(Architecture? architecture, Violations violations)
+    {
+        if (architecture is null) return;
+        const string at = "architecture.";
+        if (architecture.Encoder is not ("" or "lstm"))
+            violations.Add(at + "encoder", ViolationReason.UnknownName, $"is {Violations.Quote(architecture.Encoder)}; \"lstm\" is the one encoder today, others come later.");
+        InRange(at + "embedding_size", architecture.HasEmbeddingSize, architecture.EmbeddingSize, 4, 1_024, violations);
+        InRange(at + "hidden_size", architecture.HasHiddenSize, architecture.HiddenSize, 4, 1_024, violations);
+        InRange(at + "layers", architecture.HasLayers, architecture.Layers, 1, 4, violations);
+        if (architecture.HasDropout && architecture.Dropout is not (>= 0 and <= 0.9))
+            violations.Add(at + "dropout", RangeReason(architecture.Dropout), $"is {Number(architecture.Dropout)}; 0 to 0.9.");
+        InRange(at + "bottom_size", architecture.HasBottomSize, architecture.BottomSize, 4, 1_024, violations);
+        InRange(at + "tower_size", architecture.HasTowerSize, architecture.TowerSize, 0, 1_024, violations);
+        InRange(at + "max_sequence_length", architecture.HasMaxSequenceLength, architecture.MaxSequenceLength, 1, 2_048, violations);
+    }
+
+    static void CheckHyperparameters(Hyperparameters? parameters, Violations violations)
+    {
+        if (parameters is null) return;
+        const string at = "hyperparameters.";
+        InRange(at + "epochs", parameters.HasEpochs, parameters.Epochs, 1, 10_000, violations);
+        InRange(at + "batch_size", parameters.HasBatchSize, parameters.BatchSize, 1, 4_096, violations);
+        if (parameters.HasLearningRate && parameters.LearningRate is not (> 0 and <= 1))
+            violations.Add(at + "learning_rate", RangeReason(parameters.LearningRate), $"is {Number(parameters.LearningRate)}; above 0, at most 1.");
+        if (parameters.HasGradientClipNorm && !(parameters.GradientClipNorm > 0 && double.IsFinite(parameters.GradientClipNorm)))
+            violations.Add(at + "gradient_clip_norm", RangeReason(parameters.GradientClipNorm), $"is {Number(parameters.GradientClipNorm)}; finite and above 0.");
+        InRange(at + "patience", parameters.HasPatience, parameters.Patience, 1, 10_000, violations);
+        CheckDuration(at + "max_duration", parameters.MaxDuration, violations);
+    }
+
+    static void CheckSplit(Split? split, Violations violations)
+    {
+        if (split?.Time is { } time)
+        {
+            var validation = time.HasValidationShare ? time.ValidationShare : 0.1;
+            var test = time.HasTestShare ? time.TestShare : 0.1;
+            var open = true;
+            foreach (var (field, share) in new[] { ("split.time.validation_share", validation), ("split.time.test_share", test) })
+                if (share is not (> 0 and < 1))
+                {
+                    violations.Add(field, RangeReason(share), $"is {Number(share)}; above 0, below 1.");
+                    open = false;
+                }
+            if (open && validation + test >= 1)
+                violations.Add("split.time", ViolationReason.OutOfRange, $"validates with {Number(validation)} and tests with {Number(test)} of the events: nothing is left to train on.");
+        }
+        if (split?.Date is { } date)
+        {
+            var whole = CheckTimestamp("split.date.validation_from", date.ValidationFrom, violations) & CheckTimestamp("split.date.test_from", date.TestFrom, violations);
+            if (whole && date.TestFrom.CompareTo(date.ValidationFrom) <= 0)
+                violations.Add("split.date.test_from", ViolationReason.OutOfOrder, "must be later than split.date.validation_from.");
+        }
+    }
+
+    static void InRange(string field, bool given, int value, int low, int high, Violations violations)
+    {
+        if (!given || (value >= low && value <= high)) return;
+        var bound = high == int.MaxValue ? $"at least {low}" : string.Create(CultureInfo.InvariantCulture, $"{low:N0} to {high:N0}");
+        violations.Add(field, ViolationReason.OutOfRange, $"is {value}; {bound}.");
+    }
+
+    static void CheckDuration(string field, Duration? duration, Violations violations)
+    {
+        if (duration is null) return;
+        var normal = duration.Seconds is >= 0 and <= MaxDurationSeconds && duration.Nanos is >= 0 and <= MaxNanos;
+        if (!normal || (duration.Seconds == 0 && duration.Nanos == 0))
+            violations.Add(field, ViolationReason.OutOfRange, "must be above zero, with nanos from 0 to 999,999,999.");
+    }
+
+    static bool CheckTimestamp(string field, Timestamp? timestamp, Violations violations)
+    {
+        if (timestamp is null)
+        {
+            violations.Add(field, ViolationReason.Required, "is required with split.date.");
+            return false;
+        }
+        // Years 1 to 9999, as the message type itself says.
+        if (timestamp.Seconds is >= -62_135_596_800 and <= 253_402_300_799 && timestamp.Nanos is >= 0 and <= MaxNanos) return true;
+        violations.Add(field, ViolationReason.OutOfRange, "is no time between the years 1 and 9999.");
+        return false;
+    }
+
+    internal static ViolationReason RangeReason(double value) => double.IsFinite(value) ? ViolationReason.OutOfRange : ViolationReason.NotFinite;
+
+    internal static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
+}
