@@ -5,6 +5,7 @@ using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Grpc.Reflection;
 using GrpcRec.Server.Hosting;
+using GrpcRec.Server.Jobs;
 using GrpcRec.Server.Services;
 using GrpcRec.Server.Telemetry;
 using GrpcRec.V1;
@@ -99,7 +100,7 @@ public static class ServerHost
         services.AddSingleton<HealthServiceImpl>();
         services.AddSingleton(new ReflectionServiceImpl(
             RecommendationService.Descriptor, ModelService.Descriptor, TrainingService.Descriptor, Health.Descriptor));
-        // JOBS: services.AddTrainingJobs(options);
+        services.AddTrainingJobs(options);
     }
 
     private static void MapServices(WebApplication app, ServerOptions options)
@@ -108,7 +109,7 @@ public static class ServerHost
             binder => RecommendationService.BindService(binder, services.GetRequiredService<RecommendationGrpcService>())));
         app.MapGrpcService(services => GuardedServiceBinder.Bind(
             binder => ModelService.BindService(binder, services.GetRequiredService<ModelGrpcService>())));
-        // JOBS: app.MapTrainingJobs();  with GuardedServiceBinder as above
+        app.MapTrainingJobs();
 
         var health = app.Services.GetRequiredService<HealthServiceImpl>();
         string[] healthy = ["", RecommendationService.Descriptor.FullName, ModelService.Descriptor.FullName, TrainingService.Descriptor.FullName];

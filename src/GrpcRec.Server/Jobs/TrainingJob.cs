@@ -9,7 +9,9 @@ namespace GrpcRec.Server.Jobs;
 /// One job: what was asked, and the one mutable reference to where it stands, an immutable snapshot that is swapped whole.
 /// Watchers wait for the next swap and read the latest snapshot: a slow one misses some in between, and never holds up the job.
 /// </summary>
+#pragma warning disable CA1001 // The source has no timer and no wait handle, so nothing to dispose; watchers may outlive any owner.
 public sealed class TrainingJob
+#pragma warning restore CA1001
 {
     readonly Lock _lock = new();
     readonly CancellationTokenSource _cancellation = new();

@@ -1,19 +1,27 @@
+using GrpcRec.Server.Hosting;
 using GrpcRec.Server.Services;
+using GrpcRec.V1;
 
 namespace GrpcRec.Server.Jobs;
 
 /// <summary>Puts the training jobs into a server.</summary>
 public static class TrainingJobsSetup
 {
-    /// <summary>Expects a <see cref="TimeProvider"/> and an <see cref="ActivateModel"/> among the services.</summary>
-    public static IServiceCollection AddTrainingJobs(this IServiceCollection services, TrainingJobsOptions options)
-    {
-        services.AddSingleton(options);
-        services.AddSingleton<TrainerSupervisor>();
-        services.AddSingleton<TrainingJobs>();
-        services.AddHostedService(provider => provider.GetRequiredService<TrainingJobs>());
-        return services;
-    }
+    public static IServiceCollection AddTrainingJobs(this IServiceCollection services, ServerOptions options) => services
+        .AddSingleton(new TrainingJobsOptions
+        {
+            StateDirectory = options.StateDirectory,
+            DataRoot = options.DataRoot,
+            ModelsRoot = options.ModelsDirectory,
+            TrainerPath = options.Trainer,
+            WorkerMemoryBytes = options.TrainerMemoryBytes,
+        })
+        .AddSingleton<ActivateModel>(_ => (_, _, _) => Task.FromResult<string?>("this server has no registry yet"))
+        .AddSingleton<TrainerSupervisor>()
+        .AddSingleton<TrainingJobs>()
+        .AddHostedService(provider => provider.GetRequiredService<TrainingJobs>())
+        .AddSingleton<TrainingGrpcService>();
 
-    public static void MapTrainingJobs(this IEndpointRouteBuilder endpoints) => endpoints.MapGrpcService<TrainingGrpcService>();
+    public static void MapTrainingJobs(this IEndpointRouteBuilder endpoints) => endpoints.MapGrpcService(services => GuardedServiceBinder.Bind(
+        binder => TrainingService.BindService(binder, services.GetRequiredService<TrainingGrpcService>())));
 }

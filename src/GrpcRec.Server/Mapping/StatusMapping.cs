@@ -23,6 +23,14 @@ public static class StatusMapping
         return status.ToRpcException();
     }
 
+    /// <exception cref="RpcException">The refusal, when there is one.</exception>
+    public static T OrThrow<T>(this Outcome<T> outcome)
+        where T : class =>
+        outcome.Rejection is { } rejection ? throw ToException(rejection) : outcome.Value!;
+
+    /// <summary>The training worker refused the request or its data: the same would happen again. Any other status is a fault of the worker.</summary>
+    public static bool IsRefusalByWorker(RpcException answer) => answer.StatusCode is StatusCode.InvalidArgument or StatusCode.FailedPrecondition;
+
     public static RpcException BadRequest(Violations violations)
     {
         var first = violations.Reported[0];

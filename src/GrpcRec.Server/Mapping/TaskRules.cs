@@ -1,3 +1,4 @@
+using Google.Protobuf.Collections;
 using GrpcRec.V1;
 
 namespace GrpcRec.Server.Mapping;
@@ -107,7 +108,7 @@ static class TaskRules
         }
     }
 
-    static void CheckBehaviors(IList<string> names, string at, Violations violations)
+    static void CheckBehaviors(RepeatedField<string> names, string at, Violations violations)
     {
         if (names.Count == 0) violations.Add(at, ViolationReason.Required, "is empty; name at least one behaviour.");
         if (names.Count > MaxBehaviors) violations.Add(at, ViolationReason.TooMany, $"has {names.Count} names; at most {MaxBehaviors}.");
@@ -119,7 +120,7 @@ static class TaskRules
         }
     }
 
-    static void CheckClasses(IList<double> values, string at, Violations violations)
+    static void CheckClasses(RepeatedField<double> values, string at, Violations violations)
     {
         if (values.Count is < MinClasses or > MaxClasses)
             violations.Add(at, ViolationReason.OutOfRange, $"has {values.Count} values; {MinClasses} to {MaxClasses}.");
