@@ -30,6 +30,9 @@ public sealed class ModelArtifact
     /// <exception cref="KeyNotFoundException">The model has no such tensor.</exception>
     public ReadOnlySpan<float> Weights(string tensor) => _tensors[tensor].Data;
 
+    /// <summary>The array itself, for engines that pin or pack it. Not to be written.</summary>
+    internal float[] WeightArray(string tensor) => _tensors[tensor].Data;
+
     public bool HasTensor(string tensor) => _tensors.ContainsKey(tensor);
 
     /// <summary>An artefact in memory, held to the same rules as one that is read. The arrays are taken, not copied.</summary>

@@ -15,6 +15,8 @@ public static class StepEngineFactory
         Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
         return options.Kind switch
         {
+            EngineKind.Auto when CpuEngine.IsAccelerated => new CpuEngine(artifact, options),
+            EngineKind.Cpu => new CpuEngine(artifact, options),
             EngineKind.Auto or EngineKind.Scalar => new ScalarEngine(artifact, options),
             _ => throw new ValidationException($"Kind is {options.Kind}; Auto, Cpu or Scalar are allowed"),
         };

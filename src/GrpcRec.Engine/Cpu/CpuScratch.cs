@@ -1,0 +1,54 @@
+namespace GrpcRec.Engine.Cpu;
+
+/// <summary>What one engine works in: sized once for a tile of rows, so that no call takes memory.</summary>
+internal sealed unsafe class CpuScratch : IDisposable
+{
+    /// <summary>Rows worked on together: enough to reuse a block of weights, few enough for their inputs to stay in the second-level cache.</summary>
+    public const int TileRows = 48;
+
+    private readonly AlignedBuffer _rows, _sums, _hidden, _first, _second, _a, _b;
+
+    public CpuScratch(CpuModel model)
+    {
+        var depth = model.Gates.Max(gates => gates.Depth);
+        depth = Math.Max(depth, model.Heads.BottomItem?.Depth ?? 0);
+        // A whole cache line more than a multiple of it: rows that are a power of two apart would share the cache's sets.
+        Stride = PackedMatrix.PaddedUnits(depth) + 16;
+        var head = Math.Max(model.Heads.MaxWidth, PackedMatrix.PaddedWidth(model.Embedding));
+        _rows = new AlignedBuffer((long)TileRows * Stride);
+        _sums = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
+        _hidden = new AlignedBuffer(PackedMatrix.PaddedWidth(model.Hidden));
+        _a = new AlignedBuffer((long)TileRows * head);
+        _b = new AlignedBuffer((long)TileRows * head);
+        _first = new AlignedBuffer(TileRows * sizeof(float*) / sizeof(float));
+        _second = new AlignedBuffer(TileRows * sizeof(float*) / sizeof(float));
+    }
+
+    /// <summary>Floats between the rows of <see cref="Rows"/>.</summary>
+    public int Stride { get; }
+
+    /// <summary>[TileRows, Stride] inputs of a product.</summary>
+    public float* Rows => _rows.Pointer;
+
+    /// <summary>[6, 64] sums of one block.</summary>
+    public float* Sums => _sums.Pointer;
+
+    /// <summary>[H padded to 64] one hidden state, zero past H.</summary>
+    public float* Hidden => _hidden.Pointer;
+
+    /// <summary>[TileRows, widest head] for a layer's output; so is <see cref="B"/>.</summary>
+    public float* A => _a.Pointer;
+
+    public float* B => _b.Pointer;
+
+    /// <summary>[TileRows] where sums start.</summary>
+    public float** First => (float**)_first.Pointer;
+
+    public float** Second => (float**)_second.Pointer;
+
+    public void Dispose()
+    {
+        foreach (var buffer in new[] { _rows, _sums, _hidden, _first, _second, _a, _b })
+            buffer.Dispose();
+    }
+}

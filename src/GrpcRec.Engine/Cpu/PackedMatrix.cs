@@ -1,0 +1,133 @@
+using System.Runtime.Intrinsics;
+
+namespace GrpcRec.Engine.Cpu;
+
+/// <summary>
+/// Weights in the order in which <see cref="BlockKernel"/> reads them: [blocks, depth, 64], one block of 64 output columns after the
+/// other, so that a product streams through memory once. Columns past the last are zero.
+/// </summary>
+internal sealed unsafe class PackedMatrix : IDisposable
+{
+    /// <summary>Units of a block of gates: 16 units × 4 gates = 64 columns.</summary>
+    public const int UnitsPerBlock = 16;
+
+    private readonly AlignedBuffer _data;
+
+    private PackedMatrix(int blocks, int depth)
+    {
+        Blocks = blocks;
+        Depth = depth;
+        _data = new AlignedBuffer((long)blocks * depth * BlockKernel.Columns);
+    }
+
+    public int Blocks { get; }
+
+    /// <summary>K, length of a row of the input.</summary>
+    public int Depth { get; }
+
+    /// <summary>Output columns with padding: 64 × blocks.</summary>
+    public int Width => Blocks * BlockKernel.Columns;
+
+    public long Bytes => _data.Bytes;
+
+    /// <summary>Columns, padded to whole blocks.</summary>
+    public static int PaddedWidth(int columns) => (columns + BlockKernel.Columns - 1) / BlockKernel.Columns * BlockKernel.Columns;
+
+    /// <summary>Units, padded to whole vectors.</summary>
+    public static int PaddedUnits(int units) => (units + UnitsPerBlock - 1) / UnitsPerBlock * UnitsPerBlock;
+
+    /// <summary>Column j of the product is row j of the sources, side by side.</summary>
+    /// <param name="rows">N.</param>
+    /// <param name="sources">Each [N, Kᵢ], row-major; depth is Σ Kᵢ.</param>
+    public static PackedMatrix FromRows(int rows, params ReadOnlySpan<float[]> sources)
+    {
+        var packed = new PackedMatrix(PaddedWidth(rows) / BlockKernel.Columns, Sum(sources) / rows);
+        var k0 = 0;
+        foreach (var source in sources)
+        {
+            var depth = source.Length / rows;
+            for (var row = 0; row < rows; row++)
+                packed.SetColumn(row, k0, source.AsSpan(row * depth, depth), 1);
+            k0 += depth;
+        }
+
+        return packed;
+    }
+
+    /// <summary>
+    /// Gates, interleaved: block n holds units 16n…16n+15 as 16 columns of i, then f, g, o. Rows are scaled for
+    /// <see cref="GateActivation"/>, which works on powers of two.
+    /// </summary>
+    /// <param name="hidden">H; each source is [4H, Kᵢ], rows by gate i, f, g, o.</param>
+    public static PackedMatrix FromGates(int hidden, params ReadOnlySpan<float[]> sources)
+    {
+        var packed = new PackedMatrix(PaddedUnits(hidden) / UnitsPerBlock, Sum(sources) / (4 * hidden));
+        var k0 = 0;
+        foreach (var source in sources)
+        {
+            var depth = source.Length / (4 * hidden);
+            for (var row = 0; row < 4 * hidden; row++)
+                packed.SetColumn(GateColumn(row, hidden), k0, source.AsSpan(row * depth, depth), GateActivation.Scale(row / hidden));
+            k0 += depth;
+        }
+
+        return packed;
+    }
+
+    /// <summary>Column of row gate·H + unit.</summary>
+    public static int GateColumn(int row, int hidden)
+    {
+        int gate = row / hidden, unit = row % hidden;
+        return (unit / UnitsPerBlock * BlockKernel.Columns) + (gate * UnitsPerBlock) + (unit % UnitsPerBlock);
+    }
+
+    /// <summary>[Depth, 64].</summary>
+    public float* Block(int block) => _data.Pointer + ((long)block * Depth * BlockKernel.Columns);
+
+    /// <summary>y[r] = first[r] + second[r] + x[r]·W, all columns.</summary>
+    /// <param name="x">[rows, ≥ Depth], <paramref name="stride"/> floats between rows.</param>
+    /// <param name="first">[rows] pointers to <see cref="Width"/> floats each; so is <paramref name="second"/>.</param>
+    /// <param name="y">[rows, Width] written without gaps.</param>
+    /// <param name="z">[<see cref="BlockKernel.MaxRows"/>, 64] scratch, aligned.</param>
+    public void Multiply(float* x, nint stride, int rows, float** first, float** second, float* y, bool relu, float* z)
+    {
+        for (var block = 0; block < Blocks; block++)
+        {
+            var offset = (nint)block * BlockKernel.Columns;
+            for (var row = 0; row < rows;)
+            {
+                var count = BlockKernel.NextRows(rows - row);
+                BlockKernel.Multiply(count, Block(block), Depth, x + (row * stride), stride, first + row, second + row, offset, z);
+                for (var r = 0; r < count; r++)
+                    CopyBlock(z + (r * BlockKernel.Columns), y + ((nint)(row + r) * Width) + offset, relu);
+                row += count;
+            }
+        }
+    }
+
+    public void Dispose() => _data.Dispose();
+
+    private static void CopyBlock(float* z, float* y, bool relu)
+    {
+        for (var j = 0; j < BlockKernel.Columns; j += 16)
+        {
+            var v = Vector512.Load(z + j);
+            (relu ? Vector512.Max(v, Vector512<float>.Zero) : v).Store(y + j);
+        }
+    }
+
+    private static int Sum(ReadOnlySpan<float[]> sources)
+    {
+        var sum = 0L;
+        foreach (var source in sources)
+            sum += source.Length;
+        return checked((int)sum);
+    }
+
+    private void SetColumn(int column, int k0, ReadOnlySpan<float> values, float scale)
+    {
+        var target = Block(column / BlockKernel.Columns) + (k0 * BlockKernel.Columns) + (column % BlockKernel.Columns);
+        for (var k = 0; k < values.Length; k++)
+            target[k * BlockKernel.Columns] = values[k] * scale;
+    }
+}

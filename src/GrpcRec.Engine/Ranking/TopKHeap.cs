@@ -1,0 +1,85 @@
+namespace GrpcRec.Engine.Ranking;
+
+/// <summary>
+/// The best k of a scan that offers items by ascending id. The worst kept stands at the root of a heap in the result's own array. Of two
+/// equal scores the lower id is better, and it came first, so an equal score never displaces.
+/// </summary>
+internal sealed class TopKHeap
+{
+    private RankedItem[] _items = [];
+    private int _count;
+
+    /// <summary>A score must be above this to be kept.</summary>
+    public float Threshold { get; private set; }
+
+    /// <param name="target">[k] filled by <see cref="Offer"/> and put in order by <see cref="Finish"/>.</param>
+    public void Begin(RankedItem[] target)
+    {
+        _items = target;
+        _count = 0;
+        Threshold = target.Length == 0 ? float.PositiveInfinity : float.NegativeInfinity;
+    }
+
+    public void Offer(int item, float score)
+    {
+        if (!(score > Threshold))
+            return;
+        var offered = new RankedItem(item, score);
+        if (_count < _items.Length)
+        {
+            _items[_count] = offered;
+            Rise(_count++);
+        }
+        else
+        {
+            _items[0] = offered;
+            Sink(_count);
+        }
+
+        if (_count == _items.Length)
+            Threshold = _items[0].Score;
+    }
+
+    /// <summary>Best first: the root, which is the worst, goes to the end again and again.</summary>
+    public void Finish()
+    {
+        for (var last = _count - 1; last > 0; last--)
+        {
+            (_items[0], _items[last]) = (_items[last], _items[0]);
+            Sink(last);
+        }
+
+        _items = [];
+    }
+
+    private static bool IsWorse(RankedItem a, RankedItem b) => a.Score < b.Score || (a.Score == b.Score && a.Item > b.Item);
+
+    private void Rise(int child)
+    {
+        while (child > 0)
+        {
+            var parent = (child - 1) / 2;
+            if (!IsWorse(_items[child], _items[parent]))
+                return;
+            (_items[child], _items[parent]) = (_items[parent], _items[child]);
+            child = parent;
+        }
+    }
+
+    private void Sink(int count)
+    {
+        var parent = 0;
+        while (true)
+        {
+            var child = (2 * parent) + 1;
+            if (child >= count)
+                return;
+            if (child + 1 < count && IsWorse(_items[child + 1], _items[child]))
+                child++;
+            if (!IsWorse(_items[child], _items[parent]))
+                return;
+            (_items[child], _items[parent]) = (_items[parent], _items[child]);
+            parent = child;
+        }
+    }
+}

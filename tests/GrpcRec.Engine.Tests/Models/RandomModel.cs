@@ -1,0 +1,72 @@
+using GrpcRec.Engine.Models;
+
+namespace GrpcRec.Engine.Tests.Models;
+
+/// <summary>A shape to make a random model of.</summary>
+public sealed record ModelShape(
+    int Hidden, int Layers = 1, int Embedding = 12, int BehaviorEmbedding = 0, bool Tied = true, int Bottom = 10, int Tower = 6, int Catalog = 150, bool Tasks = true)
+{
+    public override string ToString() =>
+        $"H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}";
+}
+
+/// <summary>Models with seeded random weights, of a size at which gates neither saturate nor vanish.</summary>
+public static class RandomModel
+{
+    public static ModelManifest Manifest(ModelShape shape) => new()
+    {
+        FormatVersion = ModelManifest.CurrentFormat,
+        Name = "random",
+        Version = "1",
+        CreatedAt = DateTimeOffset.UnixEpoch,
+        Encoder = new EncoderManifest
+        {
+            Kind = EncoderKind.Lstm,
+            EmbeddingSize = shape.Embedding,
+            BehaviorEmbeddingSize = shape.BehaviorEmbedding,
+            HiddenSize = shape.Hidden,
+            Layers = shape.Layers,
+            TiedItemEmbedding = shape.Tied,
+            BottomSize = shape.Tasks ? shape.Bottom : 0,
+            TowerSize = shape.Tasks ? shape.Tower : 0,
+        },
+        CatalogSize = shape.Catalog,
+        Behaviors = ["view", "click", "buy"],
+        Categories = ["a", "b"],
+        MaxSequenceLength = 300,
+        Tasks = shape.Tasks
+            ?
+            [
+                new TaskManifest { Name = "click", Kind = TaskKind.Binary, NeedsCandidate = true },
+                new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true },
+                new TaskManifest { Name = "stars", Kind = TaskKind.Multiclass, NeedsCandidate = true, ClassNames = ["1", "2", "3"] },
+                new TaskManifest { Name = "leaves", Kind = TaskKind.Binary, NeedsCandidate = false },
+                new TaskManifest { Name = "category", Kind = TaskKind.Multiclass, NeedsCandidate = false, ClassNames = ["a", "b"] },
+            ]
+            : [new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true }],
+        Data = new DataFingerprint(new string('0', 64), 10, 2),
+        Metrics = new Dictionary<string, double> { ["hr@10"] = 0.25 },
+    };
+
+    public static ItemCatalog Items(int count) => new([.. Enumerable.Range(0, count).Select(i => new CatalogItem($"item-{i}", count - i, (i % 3) - 1))]);
+
+    public static Dictionary<string, WeightTensor> Tensors(ModelManifest manifest, int seed)
+    {
+        var random = new Random(seed);
+        return ModelTensors.Expected(manifest).ToDictionary(tensor => tensor.Key, tensor =>
+        {
+            // Weights of a row of K inputs are of the order 1/√K, as training begins with; embeddings and biases of the order ½.
+            var scale = tensor.Value.Length == 2 && !tensor.Key.EndsWith("embedding", StringComparison.Ordinal) ? 2 / Math.Sqrt(tensor.Value[1]) : 1;
+            var data = new float[tensor.Value.Aggregate(1, (product, size) => product * size)];
+            for (var i = 0; i < data.Length; i++)
+                data[i] = (float)((random.NextDouble() - 0.5) * scale);
+            return new WeightTensor(tensor.Value, data);
+        });
+    }
+
+    public static ModelArtifact Create(ModelShape shape, int seed = 1)
+    {
+        var manifest = Manifest(shape);
+        return ModelArtifact.Create(manifest, Items(shape.Catalog), Tensors(manifest, seed));
+    }
+}

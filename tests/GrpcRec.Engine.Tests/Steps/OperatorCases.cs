@@ -1,0 +1,71 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
+using GrpcRec.Engine.Tests.Models;
+
+namespace GrpcRec.Engine.Tests.Steps;
+
+/// <summary>An engine as the tests run it.</summary>
+public enum Backend
+{
+    Scalar,
+
+    /// <summary>All tables in memory.</summary>
+    CpuTables,
+
+    /// <summary>No table: every projection on the fly.</summary>
+    CpuNoTables,
+}
+
+/// <summary>One table of cases for every backend.</summary>
+public static class OperatorCases
+{
+    public static readonly int[] EdgeLengths = [0, 1, 2, 3, 5, 15, 16, 17, 31, 50, 64, 65, 127, 257];
+
+    private static readonly ModelShape[] Shapes =
+    [
+        new(4, Embedding: 1, Bottom: 1, Tower: 1, Catalog: 1),
+        new(4, BehaviorEmbedding: 2, Tied: false),
+        new(7, Layers: 2, Embedding: 5, Bottom: 3, Tower: 0),
+        new(16, Layers: 3, BehaviorEmbedding: 8, Catalog: 64),
+        new(33, Embedding: 17, Tied: false, Bottom: 65, Tower: 70, Catalog: 65),
+        new(64, Layers: 2, Embedding: 64, BehaviorEmbedding: 16, Bottom: 64, Tower: 32, Catalog: 129),
+        new(128, Embedding: 64, BehaviorEmbedding: 8, Bottom: 64, Tower: 0, Tied: false),
+        new(33, Layers: 3, Tasks: false),
+    ];
+
+    public static TheoryData<ModelShape, Backend> All => new(
+        from shape in Shapes from backend in Enum.GetValues<Backend>() select (shape, backend));
+
+    public static IStepEngine Create(ModelArtifact model, Backend backend, int slots = 64) => StepEngineFactory.Create(model, new EngineOptions
+    {
+        Kind = backend == Backend.Scalar ? EngineKind.Scalar : EngineKind.Cpu,
+        SlotCapacity = slots,
+        GateTableBudgetBytes = backend == Backend.CpuNoTables ? 0 : 512L << 20,
+    });
+
+    /// <summary>Sequences of random events, one for each length.</summary>
+    public static (int Item, int Behavior)[][] Sequences(ModelShape shape, IEnumerable<int> lengths, int seed)
+    {
+        var random = new Random(seed);
+        return [.. lengths.Select(length => Enumerable.Range(0, length).Select(_ => (random.Next(shape.Catalog), random.Next(3))).ToArray())];
+    }
+
+    /// <summary>Steps every sequence to its end, in batches of whoever has an event left, in an order that changes with each batch.</summary>
+    public static Slot[] Run(IStepEngine engine, (int Item, int Behavior)[][] sequences, int maxBatch, int seed)
+    {
+        var random = new Random(seed);
+        var slots = sequences.Select(_ => engine.TryRent(out var slot) ? slot : throw new InvalidOperationException("no slot")).ToArray();
+        var done = new int[sequences.Length];
+        while (true)
+        {
+            var pending = Enumerable.Range(0, sequences.Length).Where(n => done[n] < sequences[n].Length).ToArray();
+            if (pending.Length == 0)
+                return slots;
+            random.Shuffle(pending);
+            var batch = pending.Take(random.Next(1, maxBatch + 1)).ToArray();
+            engine.Step([.. batch.Select(n => new StepEvent(slots[n], sequences[n][done[n]].Item, sequences[n][done[n]].Behavior))]);
+            foreach (var n in batch)
+                done[n]++;
+        }
+    }
+}
