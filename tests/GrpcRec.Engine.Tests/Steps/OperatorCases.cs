@@ -33,8 +33,20 @@ public static class OperatorCases
         new(33, Layers: 3, Tasks: false),
     ];
 
-    public static TheoryData<ModelShape, Backend> All => new(
-        from shape in Shapes from backend in Enum.GetValues<Backend>() select (shape, backend));
+    public static TheoryData<ModelShape, Backend> All
+    {
+        get
+        {
+            var cases = new TheoryData<ModelShape, Backend>();
+            foreach (var shape in Shapes)
+            {
+                foreach (var backend in Enum.GetValues<Backend>())
+                    cases.Add(shape, backend);
+            }
+
+            return cases;
+        }
+    }
 
     public static IStepEngine Create(ModelArtifact model, Backend backend, int slots = 64) => StepEngineFactory.Create(model, new EngineOptions
     {
