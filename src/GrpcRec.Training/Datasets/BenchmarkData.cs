@@ -30,6 +30,9 @@ public static class BenchmarkData
         };
     }
 
+    /// <summary>Label columns of a benchmark that hold what is known before the outcome: context for a rate baseline, never a task.</summary>
+    public static IReadOnlyList<string> ContextColumns(string name) => name == "b2" ? ["tab"] : [];
+
     /// <summary>The lines of a gzipped text file.</summary>
     internal static IEnumerable<string> Lines(string path)
     {

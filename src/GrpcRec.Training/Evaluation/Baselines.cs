@@ -1,0 +1,59 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
+
+namespace GrpcRec.Training.Evaluation;
+
+/// <summary>
+/// What a model must beat: rules counted from the training part, measured on the same targets and with the same metrics.
+/// next_item: <c>popularity</c> and <c>markov-1</c>. Binary: <c>rates</c>, and <c>rates+context</c> where there are context columns.
+/// Multi-class: <c>prior</c>, the classes' shares.
+/// </summary>
+public static class Baselines
+{
+    /// <param name="dataset">Split.</param>
+    /// <param name="part">Train is learnt from whatever the part; measured are the targets of this one.</param>
+    /// <param name="contextColumns">
+    /// Label columns that hold what is known before the outcome (a page, a device), one category a number. Only the caller knows that a column is none.
+    /// </param>
+    /// <returns>Metrics by baseline. A baseline that no task needs, or that has nothing to learn from or to measure, is left out.</returns>
+    public static IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> Evaluate(
+        SequenceDataset dataset,
+        IReadOnlyList<TaskDefinition> tasks,
+        EvaluationPlan plan,
+        SplitRole part,
+        IReadOnlyList<string>? contextColumns = null)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        ArgumentNullException.ThrowIfNull(plan);
+        var labels = TaskLabels.Build(dataset, tasks);
+        var results = new SortedDictionary<string, IReadOnlyDictionary<string, double>>(StringComparer.Ordinal);
+
+        if (labels.Any(task => task.Kind == TaskKind.NextItem))
+        {
+            var popularity = new PopularityBaseline(dataset);
+            Keep("popularity", NextItemEvaluation.Measure(popularity, dataset, plan, part));
+            Keep("markov-1", NextItemEvaluation.Measure(new MarkovBaseline(dataset, popularity), dataset, plan, part));
+        }
+
+        var binary = labels.Where(task => task.Kind == TaskKind.Binary).ToArray();
+        Keep("rates", SmoothedRates.Measure(dataset, binary, [], part));
+        if (contextColumns is { Count: > 0 })
+        {
+            var columns = contextColumns.Select(name => dataset.Labels.TryGetValue(name, out var column)
+                ? column
+                : throw new ArgumentException($"The data has no column \"{name}\" to serve as context.", nameof(contextColumns)));
+            Keep("rates+context", SmoothedRates.Measure(dataset, binary, [.. columns], part));
+        }
+
+        Keep("prior", ClassPrior.Measure(dataset, [.. labels.Where(task => task.Kind == TaskKind.Multiclass)], part));
+        return results;
+
+        void Keep(string name, Dictionary<string, double> metrics)
+        {
+            if (metrics.Count > 0)
+                results[name] = metrics;
+        }
+    }
+}

@@ -1,0 +1,32 @@
+using GrpcRec.Training.Datasets;
+
+namespace GrpcRec.Training.Evaluation;
+
+/// <summary>Items by their count in the training part, whatever the user did.</summary>
+internal sealed class PopularityBaseline : INextItemBaseline
+{
+    public PopularityBaseline(SequenceDataset dataset)
+    {
+        Places = new int[dataset.Items.Count];
+        var items = dataset.Items.Items;
+        var order = Enumerable.Range(0, items.Count).OrderByDescending(i => items[i].Count).ThenBy(i => i);
+        var place = 0;
+        foreach (var item in order)
+            Places[item] = place++;
+    }
+
+    /// <summary>[V] Items that come before each.</summary>
+    public int[] Places { get; }
+
+    public int Rank(int last, int target, SeenItems hidden)
+    {
+        var rank = 1 + Places[target];
+        foreach (var item in hidden.Items)
+        {
+            if (Places[item] < Places[target])
+                rank--;
+        }
+
+        return rank;
+    }
+}
