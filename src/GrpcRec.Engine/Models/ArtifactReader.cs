@@ -25,7 +25,7 @@ internal static class ArtifactReader
         return (manifest, items, ReadWeights(weights, manifest, limits));
     }
 
-    private static ModelManifest ReadManifest(string directory, ArtifactLimits limits)
+    public static ModelManifest ReadManifest(string directory, ArtifactLimits limits)
     {
         const string name = ModelArtifact.ManifestFile;
         byte[] json;

@@ -66,6 +66,11 @@ public sealed class ModelArtifact
         return new ModelArtifact(manifest, items, tensors);
     }
 
+    /// <summary>The manifest alone, checked against its own rules: enough to list a version, not to trust its weights.</summary>
+    /// <exception cref="ArtifactException">It is missing, damaged, of another format or past a limit.</exception>
+    public static ModelManifest ReadManifest(string directory, ArtifactLimits? limits = null) =>
+        ArtifactReader.ReadManifest(directory, limits ?? ArtifactLimits.Default);
+
     /// <summary>
     /// Writes an artefact into a new directory, whole or not at all. <see cref="ModelManifest.Files"/> and
     /// <see cref="ModelManifest.ParameterCount"/> are filled in here.

@@ -1,0 +1,27 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Serving.Batching;
+
+namespace GrpcRec.Serving.Registry;
+
+/// <summary>A version that stays alive while this is held. Dispose it when the answer is made.</summary>
+public sealed class ModelHandle : IDisposable
+{
+    private LoadedVersion? _version;
+
+    internal ModelHandle(LoadedVersion version) => _version = version;
+
+    public ModelManifest Manifest => Version.Artifact.Manifest;
+
+    public ItemCatalog Items => Version.Artifact.Items;
+
+    /// <summary>Dense behaviour ids by name.</summary>
+    public IReadOnlyDictionary<string, int> Behaviors => Version.Behaviors;
+
+    public TaskLayout Tasks => Version.Tasks;
+
+    public BatchScheduler Scheduler => Version.Scheduler;
+
+    private LoadedVersion Version => _version ?? throw new ObjectDisposedException(nameof(ModelHandle));
+
+    public void Dispose() => Interlocked.Exchange(ref _version, null)?.Release();
+}

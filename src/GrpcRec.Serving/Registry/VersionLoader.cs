@@ -1,0 +1,68 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Ranking;
+using GrpcRec.Engine.Steps;
+using GrpcRec.Serving.Admission;
+using GrpcRec.Serving.Batching;
+
+namespace GrpcRec.Serving.Registry;
+
+/// <summary>Verify → load → warm: makes a version that can answer, or says why not.</summary>
+internal sealed class VersionLoader(
+    RegistryOptions options, TimeProvider time, ServingObserver observer, Func<ModelArtifact, IStepEngine> createEngine, Action<LoadedVersion> onIdle)
+{
+    public Outcome<LoadedVersion> Load(string name, string version)
+    {
+        var started = time.GetTimestamp();
+        IStepEngine? engine = null;
+        try
+        {
+            var artifact = ModelArtifact.Load(Path.Combine(options.Directory, name, version));
+            if (artifact.Manifest.Name != name || artifact.Manifest.Version != version)
+                return Fail(name, version, "manifest.json names another model or version than its directory: the directory was renamed or copied.", null);
+            engine = createEngine(artifact);
+            if (!Warm(engine, artifact.Manifest))
+            {
+                engine.Dispose();
+                return Fail(name, version, "A trial run gave numbers that are not finite: train the model again.", null);
+            }
+
+            var scheduler = new BatchScheduler(engine, $"{name}/{version}", options.Batching, time, observer);
+            observer.VersionLoaded(name, version, engine.Name, time.GetElapsedTime(started));
+            return new LoadedVersion(artifact, scheduler, onIdle);
+        }
+        catch (Exception exception) when (exception is ArtifactException or EngineException)
+        {
+            engine?.Dispose();
+            return Fail(name, version, exception.Message, exception);
+        }
+        catch (Exception exception)
+        {
+            // Whatever else goes wrong with a new version (memory, disk, a fault of the engine) must not touch the one that answers.
+            engine?.Dispose();
+            return Fail(name, version, exception is OutOfMemoryException ? "There is not enough memory to load it." : "It cannot be loaded; the server's log tells more.", exception);
+        }
+    }
+
+    private Rejection Fail(string name, string version, string reason, Exception? exception)
+    {
+        observer.VersionFailed(name, version, reason, exception);
+        return new Rejection(RejectionKind.FailedPrecondition, "VERSION_UNUSABLE", reason);
+    }
+
+    /// <summary>One of everything, so that the first caller does not pay for what is made on first use.</summary>
+    private static bool Warm(IStepEngine engine, ModelManifest manifest)
+    {
+        if (!engine.TryRent(out var slot))
+            throw new EngineException("the engine has no free slot at its start");
+        engine.Step([new StepEvent(slot, 0, 0)]);
+        var logits = new float[engine.CandidateWidth + engine.SequenceWidth];
+        if (engine.CandidateWidth > 0)
+            engine.ScoreCandidates(slot, [0], logits.AsSpan(0, engine.CandidateWidth));
+        if (engine.SequenceWidth > 0)
+            engine.ScoreSequence(slot, logits.AsSpan(engine.CandidateWidth));
+        if (manifest.Tasks.Any(task => task.Kind == TaskKind.NextItem))
+            engine.Rank([new RankQuery { Slot = slot, K = 1 }]);
+        engine.Return(slot);
+        return logits.All(float.IsFinite);
+    }
+}
