@@ -4,10 +4,15 @@ using System.Security.Cryptography.X509Certificates;
 using Grpc.Health.V1;
 using Grpc.HealthCheck;
 using Grpc.Reflection;
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
 using GrpcRec.Server.Hosting;
 using GrpcRec.Server.Jobs;
 using GrpcRec.Server.Services;
 using GrpcRec.Server.Telemetry;
+using GrpcRec.Serving;
+using GrpcRec.Serving.Batching;
+using GrpcRec.Serving.Registry;
 using GrpcRec.V1;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -21,25 +26,31 @@ namespace GrpcRec.Server;
 public static class ServerHost
 {
     /// <exception cref="ServerOptionsException">It cannot start as told; the message says which option to change.</exception>
-    public static async Task<RunningServer> StartAsync(ServerOptions options, CancellationToken cancellationToken = default)
+    public static Task<RunningServer> StartAsync(ServerOptions options, CancellationToken cancellationToken = default) =>
+        StartAsync(options, _ => { }, cancellationToken);
+
+    /// <param name="replace">Puts other parts in the place of ours, for tests: a clock, an engine.</param>
+    /// <exception cref="ServerOptionsException">It cannot start as told; the message says which option to change.</exception>
+    public static async Task<RunningServer> StartAsync(ServerOptions options, Action<IServiceCollection> replace, CancellationToken cancellationToken = default)
     {
         Validate(options);
         var listen = options.Listen.Select(ListenAddress.Parse).ToArray();
         var certificate = listen.Any(address => address is ListenAddress.Tcp { Tls: true }) ? TlsCertificate.Load(options) : null;
         var stale = listen.OfType<ListenAddress.Unix>().Where(unix => UnixSocketFile.RemoveStale(unix.Path)).ToArray();
 
-        var app = Build(options, listen, certificate);
+        var app = Build(options, listen, certificate, replace);
         var log = app.Services.GetRequiredService<ILogger<RunningServer>>();
         foreach (var unix in stale)
             log.StaleSocketRemoved(unix.Path);
         try
         {
+            app.Services.GetRequiredService<ModelRegistry>().Start();
             await app.StartAsync(cancellationToken);
         }
-        catch (IOException exception)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             await app.DisposeAsync();
-            throw new ServerOptionsException($"listen: {exception.Message}");
+            throw new ServerOptionsException($"The server cannot start: {exception.Message}");
         }
 
         foreach (var unix in listen.OfType<ListenAddress.Unix>())
@@ -61,7 +72,7 @@ public static class ServerHost
         return new RunningServer(app, options, addresses);
     }
 
-    private static WebApplication Build(ServerOptions options, ListenAddress[] listen, X509Certificate2? certificate)
+    private static WebApplication Build(ServerOptions options, ListenAddress[] listen, X509Certificate2? certificate, Action<IServiceCollection> replace)
     {
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel => Configure(kestrel, options, listen, certificate));
@@ -72,6 +83,7 @@ public static class ServerHost
         // Standard output belongs to the commands: some print one JSON object on it.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         AddServices(builder.Services, options);
+        replace(builder.Services);
 
         var app = builder.Build();
         app.UseMiddleware<ErrorDetailsMiddleware>();
@@ -84,6 +96,15 @@ public static class ServerHost
     {
         services.AddSingleton(options);
         services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(options.Limits);
+        services.AddSingleton<ServingObserver, LoggingObserver>();
+        services.AddSingleton<Func<ModelArtifact, IStepEngine>>(
+            artifact => StepEngineFactory.Create(artifact, new EngineOptions { Kind = options.Engine, SlotCapacity = options.Slots }));
+        services.AddSingleton(provider => new ModelRegistry(
+            RegistryOptionsOf(options),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ServingObserver>(),
+            provider.GetRequiredService<Func<ModelArtifact, IStepEngine>>()));
         // Signals are the command's business: a server inside a test or the demo must not take them.
         services.Replace(ServiceDescriptor.Singleton<IHostLifetime, EmbeddedLifetime>());
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout);
@@ -102,6 +123,19 @@ public static class ServerHost
             RecommendationService.Descriptor, ModelService.Descriptor, TrainingService.Descriptor, Health.Descriptor));
         services.AddTrainingJobs(options);
     }
+
+    private static RegistryOptions RegistryOptionsOf(ServerOptions options) => new()
+    {
+        Directory = options.ModelsDirectory,
+        DefaultModel = options.DefaultModel,
+        Batching = new BatchSchedulerOptions
+        {
+            MaxBatchSize = options.MaxBatchSize,
+            QueueCapacity = options.QueueCapacity,
+            MaxQueueDelay = options.MaxQueueDelay,
+            DrainTimeout = options.DrainTimeout,
+        },
+    };
 
     private static void MapServices(WebApplication app, ServerOptions options)
     {
@@ -158,6 +192,8 @@ public static class ServerHost
         Validator.TryValidateObject(options.Limits, new ValidationContext(options.Limits), faults, validateAllProperties: true);
         if (faults.Count > 0)
             throw new ServerOptionsException(string.Join(" ", faults.Select(fault => fault.ErrorMessage)));
+        if (options.DefaultModel is { } name && !ModelNames.IsModel(name))
+            throw new ServerOptionsException($"default-model: not a name of a model: {ModelNames.ModelRule}.");
         if (options.MaxQueueDelay <= TimeSpan.Zero || options.DrainTimeout <= TimeSpan.Zero)
             throw new ServerOptionsException("MaxQueueDelay and DrainTimeout must be above zero.");
     }

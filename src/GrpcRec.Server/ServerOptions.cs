@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using GrpcRec.Engine.Steps;
 using GrpcRec.Serving.Admission;
 
 namespace GrpcRec.Server;
@@ -42,7 +43,8 @@ public sealed record ServerOptions
     /// <summary>Whether the server tells its contract to tools such as grpcurl.</summary>
     public bool Reflection { get; init; } = true;
 
-    public EngineChoice Engine { get; init; } = EngineChoice.Auto;
+    /// <summary>Which engine runs the models. Auto: the fastest that this machine has.</summary>
+    public EngineKind Engine { get; init; } = EngineKind.Auto;
 
     /// <summary>Sequences that one model version reads at the same time; each costs a hidden state.</summary>
     [Range(1, 1_000_000)] public int Slots { get; init; } = 1_024;
@@ -76,17 +78,4 @@ public sealed record ServerOptions
     [Range(64L * 1_024 * 1_024, long.MaxValue)] public long TrainerMemoryBytes { get; init; } = 8L * 1_024 * 1_024 * 1_024;
 
     public LogLevel LogLevel { get; init; } = LogLevel.Information;
-}
-
-/// <summary>Which engine runs the models.</summary>
-public enum EngineChoice
-{
-    /// <summary>The fastest that this machine has.</summary>
-    Auto,
-
-    /// <summary>Vectorised.</summary>
-    Cpu,
-
-    /// <summary>The plain reference.</summary>
-    Scalar,
 }

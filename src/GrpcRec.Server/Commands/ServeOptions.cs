@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using GrpcRec.Engine.Steps;
 
 namespace GrpcRec.Server.Commands;
 
@@ -62,7 +63,7 @@ public sealed class ServeOptions
             StateDirectory = Text(State) ?? Defaults.StateDirectory,
             DefaultModel = Text(DefaultModel),
             Reflection = Text(Reflection) is not { } reflection || ReadSwitch(Reflection, reflection),
-            Engine = Text(Engine) is { } engine ? ReadEnum<EngineChoice>(Engine, engine) : Defaults.Engine,
+            Engine = Text(Engine) is { } engine ? ReadEnum<EngineKind>(Engine, engine) : Defaults.Engine,
             Slots = ReadNumber(Slots, Text(Slots), Defaults.Slots),
             MaxBatchSize = ReadNumber(MaxBatch, Text(MaxBatch), Defaults.MaxBatchSize),
             QueueCapacity = ReadNumber(QueueCapacity, Text(QueueCapacity), Defaults.QueueCapacity),

@@ -17,4 +17,25 @@ public static partial class Log
 
     [LoggerMessage(5, LogLevel.Information, "Removed the socket {Path} that a server left behind")]
     public static partial void StaleSocketRemoved(this ILogger log, string path);
+
+    [LoggerMessage(6, LogLevel.Error, "The engine of {Model} failed on a batch; its requests were answered INTERNAL")]
+    public static partial void EngineFault(this ILogger log, string model, Exception exception);
+
+    [LoggerMessage(7, LogLevel.Information, "Loaded {Name}/{Version} into {Engine} in {Milliseconds:F0} ms")]
+    public static partial void VersionLoaded(this ILogger log, string name, string version, string engine, double milliseconds);
+
+    [LoggerMessage(8, LogLevel.Information, "Let {Name}/{Version} go from memory")]
+    public static partial void VersionUnloaded(this ILogger log, string name, string version);
+
+    [LoggerMessage(9, LogLevel.Error, "{Name}/{Version} cannot be used: {Reason}")]
+    public static partial void VersionFailed(this ILogger log, string name, string version, string reason, Exception? exception);
+
+    [LoggerMessage(10, LogLevel.Information, "{Name}/{Version} answers now; before: {Previous}")]
+    public static partial void VersionActivated(this ILogger log, string name, string version, string previous);
+
+    [LoggerMessage(11, LogLevel.Critical, "The active version {Name}/{Version} cannot be used; answering instead: {Fallback}. Activate a sound version")]
+    public static partial void ActiveVersionUnusable(this ILogger log, string name, string version, string fallback);
+
+    [LoggerMessage(12, LogLevel.Critical, "Model {Name} does not answer: {Reason} Activate a version")]
+    public static partial void PointerUnreadable(this ILogger log, string name, string reason);
 }

@@ -1,0 +1,97 @@
+using Google.Protobuf.WellKnownTypes;
+using GrpcRec.Engine.Models;
+using GrpcRec.Serving.Registry;
+using GrpcRec.V1;
+using TaskKind = GrpcRec.Engine.Models.TaskKind;
+using VersionState = GrpcRec.Serving.Registry.VersionState;
+
+namespace GrpcRec.Server.Mapping;
+
+/// <summary>From the registry's versions to the wire, and the names that a caller gives.</summary>
+public static class ModelMapping
+{
+    public static Model ToWire(VersionInfo version)
+    {
+        var model = new Model
+        {
+            Model_ = new ModelVersion { Name = version.Name, Version = version.Version },
+            State = version.State switch
+            {
+                VersionState.Stored => V1.VersionState.Stored,
+                VersionState.Loaded => V1.VersionState.Loaded,
+                VersionState.Active => V1.VersionState.Active,
+                VersionState.Failed => V1.VersionState.Failed,
+                _ => V1.VersionState.Unspecified,
+            },
+            Error = version.Error ?? "",
+        };
+        if (version.Manifest is { } manifest)
+            Describe(model, manifest);
+        return model;
+    }
+
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: one is missing or not a name.</exception>
+    public static (string Name, string Version) ReadVersion(ModelVersion? model)
+    {
+        var violations = new Violations();
+        Check(model?.Name, "model.name", ModelNames.IsModel(model?.Name), ModelNames.ModelRule, violations);
+        Check(model?.Version, "model.version", ModelNames.IsVersion(model?.Version), ModelNames.VersionRule, violations);
+        violations.ThrowIfAny();
+        return (model!.Name, model.Version);
+    }
+
+    /// <summary>Checks a choice whose empty parts mean the default.</summary>
+    /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT: a part that is given is not a name.</exception>
+    public static (string? Name, string? Version) ReadSelector(string? name, string? version, string namePath = "model.name")
+    {
+        // The common case costs nothing: no selector, the default model.
+        if (string.IsNullOrEmpty(name) && string.IsNullOrEmpty(version))
+            return (null, null);
+        var violations = new Violations();
+        if (!string.IsNullOrEmpty(name))
+            Check(name, namePath, ModelNames.IsModel(name), ModelNames.ModelRule, violations);
+        if (!string.IsNullOrEmpty(version))
+            Check(version, "model.version", ModelNames.IsVersion(version), ModelNames.VersionRule, violations);
+        violations.ThrowIfAny();
+        return (name, version);
+    }
+
+    private static void Check(string? text, string path, bool valid, string rule, Violations violations)
+    {
+        if (string.IsNullOrEmpty(text))
+            violations.Add(path, ViolationReason.Required, $"Required: {rule}.");
+        else if (!valid)
+            violations.Add(path, ViolationReason.InvalidFormat, $"{Violations.Quote(text)} is not a name: {rule}.");
+    }
+
+    private static void Describe(Model model, ModelManifest manifest)
+    {
+        model.CreatedAt = Timestamp.FromDateTimeOffset(manifest.CreatedAt);
+        model.Encoder = manifest.Encoder.Kind switch
+        {
+            EncoderKind.Lstm => "lstm",
+            _ => "",
+        };
+        model.CatalogSize = manifest.CatalogSize;
+        model.Behaviors.AddRange(manifest.Behaviors);
+        model.Tasks.AddRange(manifest.Tasks.Select(ToWire));
+        model.MaxSequenceLength = manifest.MaxSequenceLength;
+        model.ParameterCount = manifest.ParameterCount;
+        foreach (var (name, value) in manifest.Metrics)
+            model.Metrics[name] = value;
+    }
+
+    private static V1.Task ToWire(TaskManifest task) => new()
+    {
+        Name = task.Name,
+        Kind = task.Kind switch
+        {
+            TaskKind.Binary => V1.TaskKind.Binary,
+            TaskKind.Multiclass => V1.TaskKind.Multiclass,
+            TaskKind.NextItem => V1.TaskKind.NextItem,
+            _ => V1.TaskKind.Unspecified,
+        },
+        ClassNames = { task.ClassNames },
+        NeedsCandidate = task.NeedsCandidate,
+    };
+}
