@@ -1,0 +1,77 @@
+using GrpcRec.Engine.Ranking;
+using GrpcRec.Engine.Steps;
+
+namespace GrpcRec.Serving.Tests.Batching;
+
+/// <summary>A real engine that waits before each step until it is let, writes down what it was asked, and fails when told to.</summary>
+public sealed class GatedEngine(IStepEngine inner) : IStepEngine
+{
+    private readonly SemaphoreSlim _permits = new(0);
+    private readonly SemaphoreSlim _waiting = new(0);
+
+    /// <summary>Items of each step, in order.</summary>
+    public List<int[]> Steps { get; } = [];
+
+    public int Disposals { get; private set; }
+
+    public Func<StepEvent[], bool> FailsOn { get; set; } = _ => false;
+
+    public bool FailsToRank { get; set; }
+
+    /// <summary>Number of queries of each Rank.</summary>
+    public List<int> Ranks { get; } = [];
+
+    public string Name => inner.Name;
+    public int HiddenSize => inner.HiddenSize;
+    public int CatalogSize => inner.CatalogSize;
+    public int CandidateWidth => inner.CandidateWidth;
+    public int SequenceWidth => inner.SequenceWidth;
+    public int SlotCapacity => inner.SlotCapacity;
+    public int FreeSlots => inner.FreeSlots;
+
+    /// <summary>Lets that many steps happen.</summary>
+    public void Permit(int steps = 1) => _permits.Release(steps);
+
+    /// <summary>From here on nothing waits.</summary>
+    public void Open() => Permit(1_000_000);
+
+    /// <summary>Completes when the engine stands before its next step.</summary>
+    public Task StandsBeforeStepAsync() => _waiting.WaitAsync(TimeSpan.FromSeconds(30));
+
+    public bool TryRent(out Slot slot) => inner.TryRent(out slot);
+
+    public void Return(Slot slot) => inner.Return(slot);
+
+    public void Step(ReadOnlySpan<StepEvent> events)
+    {
+        _waiting.Release();
+        _permits.Wait();
+        var copy = events.ToArray();
+        Steps.Add(Array.ConvertAll(copy, one => one.Item));
+        if (FailsOn(copy))
+            throw new InvalidOperationException("planted fault");
+        inner.Step(events);
+    }
+
+    public void ReadHidden(Slot slot, Span<float> hidden) => inner.ReadHidden(slot, hidden);
+
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => inner.ScoreCandidates(slot, items, logits);
+
+    public void ScoreSequence(Slot slot, Span<float> logits) => inner.ScoreSequence(slot, logits);
+
+    public void ScoreCatalog(Slot slot, Span<float> logits) => inner.ScoreCatalog(slot, logits);
+
+    public void Rank(ReadOnlySpan<RankQuery> queries)
+    {
+        Ranks.Add(queries.Length);
+        if (FailsToRank)
+            throw new InvalidOperationException("planted fault");
+        inner.Rank(queries);
+    }
+
+    public void Dispose()
+    {
+        Disposals++;
+        inner.Dispose();
+    }
+}
