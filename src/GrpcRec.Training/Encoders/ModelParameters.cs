@@ -1,0 +1,109 @@
+using GrpcRec.Engine.Models;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace GrpcRec.Training.Encoders;
+
+/// <summary>
+/// The trained tensors of one model by the names and shapes of <see cref="ModelTensors"/>, so that what is trained is what is written:
+/// no second list to keep in step. Also the LSTM module, whose own parameters stand here under the artefact's names.
+/// nn.LSTM has two biases that are only ever added: b_hh stays zero and untrained, so the artefact's sum is b_ih exactly.
+/// </summary>
+internal sealed class ModelParameters : IDisposable
+{
+    /// <summary>Standard deviation of a fresh embedding: an inner product of two at E = 64 is then far below the item bias.</summary>
+    private const double EmbeddingDeviation = 0.05;
+
+    private readonly SortedDictionary<string, Parameter> _byName = new(StringComparer.Ordinal);
+    private readonly string[] _order;
+
+    /// <summary>Fresh weights from torch's global generator: seed it first.</summary>
+    public ModelParameters(ModelManifest manifest, double dropout)
+    {
+        Manifest = manifest;
+        var encoder = manifest.Encoder;
+        Lstm = nn.LSTM(encoder.EmbeddingSize + encoder.BehaviorEmbeddingSize, encoder.HiddenSize, encoder.Layers, batchFirst: true,
+            dropout: encoder.Layers > 1 ? dropout : 0);
+        var own = Lstm.named_parameters().ToDictionary(p => p.name, p => p.parameter, StringComparer.Ordinal);
+        for (var layer = 0; layer < encoder.Layers; layer++)
+        {
+            _byName[ModelTensors.InputWeight(layer)] = own[$"weight_ih_l{layer}"];
+            _byName[ModelTensors.RecurrentWeight(layer)] = own[$"weight_hh_l{layer}"];
+            _byName[ModelTensors.Bias(layer)] = own[$"bias_ih_l{layer}"];
+            var second = own[$"bias_hh_l{layer}"];
+            second.requires_grad = false;
+            using (no_grad())
+                second.zero_();
+        }
+
+        var expected = ModelTensors.Expected(manifest);
+        _order = [.. expected.Keys.Order(StringComparer.Ordinal)];
+        foreach (var name in _order)
+        {
+            if (!_byName.ContainsKey(name))
+                _byName[name] = Fresh(name, expected[name]);
+        }
+    }
+
+    public ModelManifest Manifest { get; }
+
+    public LSTM Lstm { get; }
+
+    public Parameter this[string name] => _byName[name];
+
+    /// <summary>In a fixed order.</summary>
+    public IEnumerable<Parameter> Trained => _order.Select(name => _byName[name]);
+
+    public bool Has(string name) => _byName.ContainsKey(name);
+
+    /// <summary>Copies of all tensors, by name.</summary>
+    public IReadOnlyDictionary<string, WeightTensor> Export()
+    {
+        var tensors = new Dictionary<string, WeightTensor>(StringComparer.Ordinal);
+        foreach (var name in _order)
+        {
+            using var plain = _byName[name].detach().contiguous();
+            tensors[name] = new WeightTensor([.. plain.shape.Select(size => checked((int)size))], plain.data<float>().ToArray());
+        }
+
+        return tensors;
+    }
+
+    /// <summary>Overwrites all tensors.</summary>
+    /// <exception cref="InvalidOperationException">A tensor is missing or has another shape.</exception>
+    public void Import(IReadOnlyDictionary<string, WeightTensor> tensors)
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        foreach (var name in _order)
+        {
+            var target = _byName[name];
+            if (!tensors.TryGetValue(name, out var source) || !target.shape.SequenceEqual(source.Shape.Select(size => (long)size)))
+                throw new InvalidOperationException($"The weights to load have no tensor {name} of shape [{string.Join(", ", target.shape)}].");
+            target.copy_(tensor(source.Data, target.shape));
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var parameter in _byName.Values)
+            parameter.Dispose();
+        Lstm.Dispose();
+    }
+
+    /// <summary>Embeddings normal, biases zero, matrices uniform ±1/√inputs as torch's own Linear has them.</summary>
+    private static Parameter Fresh(string name, int[] shape)
+    {
+        var size = Array.ConvertAll(shape, n => (long)n);
+        var isEmbedding = name is ModelTensors.ItemEmbedding or ModelTensors.BehaviorEmbedding or ModelTensors.NextItemEmbedding;
+        var values = empty(size);
+        if (isEmbedding)
+            values.normal_(0, EmbeddingDeviation);
+        else if (shape.Length == 1)
+            values.zero_();
+        else
+            values.uniform_(-1 / Math.Sqrt(shape[1]), 1 / Math.Sqrt(shape[1]));
+        return new Parameter(values);
+    }
+}
