@@ -16,6 +16,7 @@ internal sealed class ModelParameters : IDisposable
     private const double EmbeddingDeviation = 0.05;
 
     private readonly SortedDictionary<string, Parameter> _byName = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Embedding> _embeddings = new(StringComparer.Ordinal);
     private readonly string[] _order;
 
     /// <summary>Fresh weights from torch's global generator: seed it first.</summary>
@@ -23,7 +24,7 @@ internal sealed class ModelParameters : IDisposable
     {
         Manifest = manifest;
         var encoder = manifest.Encoder;
-        Lstm = nn.LSTM(encoder.EmbeddingSize + encoder.BehaviorEmbeddingSize, encoder.HiddenSize, encoder.Layers, batchFirst: true,
+        Lstm = nn.LSTM(encoder.EmbeddingSize + encoder.BehaviorEmbeddingSize, encoder.HiddenSize, encoder.Layers,
             dropout: encoder.Layers > 1 ? dropout : 0);
         var own = Lstm.named_parameters().ToDictionary(p => p.name, p => p.parameter, StringComparer.Ordinal);
         for (var layer = 0; layer < encoder.Layers; layer++)
@@ -38,11 +39,24 @@ internal sealed class ModelParameters : IDisposable
         }
 
         var expected = ModelTensors.Expected(manifest);
+        foreach (var name in (string[])[ModelTensors.ItemEmbedding, ModelTensors.BehaviorEmbedding])
+        {
+            if (!expected.TryGetValue(name, out var shape))
+                continue;
+            var table = nn.Embedding(shape[0], shape[1]);
+            _embeddings[name] = table;
+            _byName[name] = table.weight!;
+            Initialize(name, table.weight!);
+        }
+
         _order = [.. expected.Keys.Order(StringComparer.Ordinal)];
         foreach (var name in _order)
         {
             if (!_byName.ContainsKey(name))
-                _byName[name] = Fresh(name, expected[name]);
+            {
+                _byName[name] = new Parameter(empty(Array.ConvertAll(expected[name], size => (long)size)));
+                Initialize(name, _byName[name]);
+            }
         }
     }
 
@@ -56,6 +70,11 @@ internal sealed class ModelParameters : IDisposable
     public IEnumerable<Parameter> Trained => _order.Select(name => _byName[name]);
 
     public bool Has(string name) => _byName.ContainsKey(name);
+
+    /// <param name="name">Of an input embedding.</param>
+    /// <param name="ids">[…] int64</param>
+    /// <returns>[…, width]</returns>
+    public Tensor Embed(string name, Tensor ids) => _embeddings[name].call(ids);
 
     /// <summary>Copies of all tensors, by name.</summary>
     public IReadOnlyDictionary<string, WeightTensor> Export()
@@ -71,17 +90,17 @@ internal sealed class ModelParameters : IDisposable
     }
 
     /// <summary>Overwrites all tensors.</summary>
-    /// <exception cref="InvalidOperationException">A tensor is missing or has another shape.</exception>
-    public void Import(IReadOnlyDictionary<string, WeightTensor> tensors)
+    /// <exception cref="InvalidOperationException">A tensor is missing or has another size.</exception>
+    public void Import(ModelArtifact artifact)
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         foreach (var name in _order)
         {
             var target = _byName[name];
-            if (!tensors.TryGetValue(name, out var source) || !target.shape.SequenceEqual(source.Shape.Select(size => (long)size)))
+            if (!artifact.HasTensor(name) || artifact.Weights(name).Length != target.numel())
                 throw new InvalidOperationException($"The weights to load have no tensor {name} of shape [{string.Join(", ", target.shape)}].");
-            target.copy_(tensor(source.Data, target.shape));
+            target.copy_(tensor(artifact.Weights(name).ToArray(), target.shape));
         }
     }
 
@@ -89,21 +108,20 @@ internal sealed class ModelParameters : IDisposable
     {
         foreach (var parameter in _byName.Values)
             parameter.Dispose();
+        foreach (var table in _embeddings.Values)
+            table.Dispose();
         Lstm.Dispose();
     }
 
     /// <summary>Embeddings normal, biases zero, matrices uniform ±1/√inputs as torch's own Linear has them.</summary>
-    private static Parameter Fresh(string name, int[] shape)
+    private static void Initialize(string name, Parameter values)
     {
-        var size = Array.ConvertAll(shape, n => (long)n);
-        var isEmbedding = name is ModelTensors.ItemEmbedding or ModelTensors.BehaviorEmbedding or ModelTensors.NextItemEmbedding;
-        var values = empty(size);
-        if (isEmbedding)
+        using var frozen = no_grad();
+        if (name is ModelTensors.ItemEmbedding or ModelTensors.BehaviorEmbedding or ModelTensors.NextItemEmbedding)
             values.normal_(0, EmbeddingDeviation);
-        else if (shape.Length == 1)
+        else if (values.dim() == 1)
             values.zero_();
         else
-            values.uniform_(-1 / Math.Sqrt(shape[1]), 1 / Math.Sqrt(shape[1]));
-        return new Parameter(values);
+            values.uniform_(-1 / Math.Sqrt(values.shape[1]), 1 / Math.Sqrt(values.shape[1]));
     }
 }

@@ -30,7 +30,7 @@ internal sealed class TaskHeads(ModelParameters parameters, double dropout)
     public Tensor Bottom(Tensor h, Tensor candidates, bool training)
     {
         using var scope = NewDisposeScope();
-        var e = Drop(F.embedding(candidates, parameters[ModelTensors.ItemEmbedding]), training);
+        var e = Drop(parameters.Embed(ModelTensors.ItemEmbedding, candidates), training);
         var interaction = F.linear(h, parameters[ModelTensors.BottomProjectionWeight]) * e;
         var sum = F.linear(h, parameters[ModelTensors.BottomHiddenWeight], parameters[ModelTensors.BottomBias])
             + F.linear(e, parameters[ModelTensors.BottomItemWeight])

@@ -1,7 +1,9 @@
+using GrpcRec.Training.Tests.Learning;
 using TorchSharp;
 
 namespace GrpcRec.Training.Tests.Encoders;
 
+[Collection(TorchTests.Name)]
 public class NativeLibraryTests
 {
     [Fact]

@@ -1,0 +1,104 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
+
+namespace GrpcRec.Training.Evaluation;
+
+/// <summary>
+/// Metrics of a finished model through the engine that serves it, step by step over slots, many sequences at once. A target is predicted from
+/// the model's last MaxSequenceLength events before it, from a zero state, as serving does. All items are ranked, never a sample of them;
+/// a tie counts against the model: rank = 1 + items that score as much or more. Targets of one sequence share a pass as long as they all
+/// stand within MaxSequenceLength events of its beginning.
+/// </summary>
+public static class ModelEvaluator
+{
+    private const int ConcurrentSequences = 256;
+
+    /// <param name="tasks">As the model was trained, in the manifest's order.</param>
+    /// <returns>hr@k, ndcg@k, mrr@k, recall@k; metric/task; auc/mean. Empty when the split has no target.</returns>
+    /// <exception cref="EvaluationException">The data's items or the tasks are not the model's, or a score is not finite.</exception>
+    public static IReadOnlyDictionary<string, double> Evaluate(
+        ModelArtifact artifact, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, EvaluationPlan plan, SplitRole role,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(artifact);
+        ArgumentNullException.ThrowIfNull(dataset);
+        CheckItems(artifact, dataset);
+        using var engine = StepEngineFactory.Create(artifact, new EngineOptions { SlotCapacity = ConcurrentSequences });
+        return Evaluate(engine, artifact.Manifest, dataset, tasks, plan, role, cancellation);
+    }
+
+    /// <param name="engine">Of the model that <paramref name="manifest"/> describes; at least one free slot.</param>
+    /// <inheritdoc cref="Evaluate(ModelArtifact, SequenceDataset, IReadOnlyList{TaskDefinition}, EvaluationPlan, SplitRole, CancellationToken)"/>
+    public static IReadOnlyDictionary<string, double> Evaluate(
+        IStepEngine engine, ModelManifest manifest, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, EvaluationPlan plan, SplitRole role,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(engine);
+        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(plan);
+        var labels = TaskLabels.Build(dataset, tasks);
+        CheckTasks(manifest, labels);
+        var scorer = new TargetScorer(engine, dataset, labels, plan);
+        var windows = new Queue<EventWindow>(EventWindow
+            .ForEvaluation(dataset, role, manifest.MaxSequenceLength, minContext: manifest.MaxSequenceLength));
+        var running = new List<(Slot Slot, EventWindow Window, int Next)>();
+        var events = new List<StepEvent>();
+        while (windows.Count > 0 || running.Count > 0)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            // 1. Fill the free slots.
+            while (windows.Count > 0 && running.Count < ConcurrentSequences && engine.TryRent(out var slot))
+                running.Add((slot, windows.Peek(), windows.Dequeue().Start));
+            if (running.Count == 0)
+                throw new EvaluationException("The engine has no free slot to evaluate in.");
+
+            // 2. Advance every slot by its next event.
+            events.Clear();
+            foreach (var (slot, _, next) in running)
+                events.Add(new StepEvent(slot, dataset.ItemIds[next], dataset.BehaviorIds[next]));
+            engine.Step(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(events));
+
+            // 3. Score what now stands before a target; free the slots that are done.
+            for (var i = running.Count - 1; i >= 0; i--)
+            {
+                var (slot, window, next) = running[i];
+                var target = next + 1;
+                if (target >= window.FirstTarget && dataset.Roles[target] == role)
+                    scorer.Score(slot, window.Sequence, target);
+                running[i] = (slot, window, target);
+                if (target < window.LastTarget)
+                    continue;
+                engine.Return(slot);
+                running.RemoveAt(i);
+            }
+        }
+
+        return scorer.Metrics.ToDictionary();
+    }
+
+    private static void CheckItems(ModelArtifact artifact, SequenceDataset dataset)
+    {
+        var (ours, theirs) = (artifact.Items.Items, dataset.Items.Items);
+        if (ours.Count != theirs.Count)
+            throw new EvaluationException($"The model knows {ours.Count} items and the data has {theirs.Count}; evaluate on the data that it was trained on.");
+        for (var i = 0; i < ours.Count; i++)
+        {
+            if (!string.Equals(ours[i].Id, theirs[i].Id, StringComparison.Ordinal))
+                throw new EvaluationException($"Item {i} of the model is not item {i} of the data; evaluate on the data that it was trained on.");
+        }
+    }
+
+    private static void CheckTasks(ModelManifest manifest, IReadOnlyList<TaskLabels> labels)
+    {
+        static string Describe(IEnumerable<string> names) => string.Join(", ", names);
+        if (!manifest.Tasks.Select(task => (task.Name, task.Kind, task.NeedsCandidate, task.OutputWidth))
+            .SequenceEqual(labels.Select(task => (task.Name, task.Kind, task.NeedsCandidate, Math.Max(1, task.ClassNames.Length)))))
+        {
+            throw new EvaluationException(
+                $"The model's tasks are {Describe(manifest.Tasks.Select(task => task.Name))} and those asked for are {Describe(labels.Select(task => task.Name))}; they must be the same, in kind and order.");
+        }
+    }
+}

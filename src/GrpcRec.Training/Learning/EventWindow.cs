@@ -1,0 +1,107 @@
+using GrpcRec.Training.Datasets;
+
+namespace GrpcRec.Training.Learning;
+
+/// <summary>
+/// A run of events that a model reads from a zero state: inputs Start … Start+Length-1, and after each the next event as a possible target.
+/// </summary>
+/// <param name="Start">First input, an index into the data set's events.</param>
+/// <param name="Length">Inputs, at least 1.</param>
+/// <param name="FirstTarget">Targets before this one belong to another window.</param>
+internal readonly record struct EventWindow(int Sequence, int Start, int Length, int FirstTarget)
+{
+    public int LastTarget => Start + Length;
+
+    /// <summary>
+    /// Cuts each sequence from its end, so that every training target stands in exactly one window and the last window is full.
+    /// </summary>
+    /// <param name="maxLength">Inputs of a window at most.</param>
+    public static List<EventWindow> ForTraining(SequenceDataset dataset, int maxLength)
+    {
+        var windows = new List<EventWindow>();
+        for (var s = 0; s < dataset.SequenceCount; s++)
+        {
+            var first = dataset.Offsets[s];
+            var target = PreviousTarget(dataset.Offsets[s + 1] - 1);
+            while (target > first)
+            {
+                var start = Math.Max(first, target - maxLength);
+                windows.Add(new EventWindow(s, start, target - start, start + 1));
+                target = PreviousTarget(start);
+            }
+
+            int PreviousTarget(int t)
+            {
+                while (t > first && dataset.Roles[t] != SplitRole.Train)
+                    t--;
+                return t;
+            }
+        }
+
+        return windows;
+    }
+
+    /// <summary>
+    /// Windows in which every target of a role is read with at least <paramref name="minContext"/> events before it, or all that there are.
+    /// With minContext = maxLength that is what serving does: each target after exactly the last maxLength events. A smaller one shares
+    /// a pass between neighbouring targets, for a quicker look while training.
+    /// </summary>
+    public static List<EventWindow> ForEvaluation(SequenceDataset dataset, SplitRole role, int maxLength, int minContext)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(minContext, maxLength);
+        var windows = new List<EventWindow>();
+        for (var s = 0; s < dataset.SequenceCount; s++)
+        {
+            var (first, end) = (dataset.Offsets[s], dataset.Offsets[s + 1]);
+            var target = first + 1;
+            while (true)
+            {
+                while (target < end && dataset.Roles[target] != role)
+                    target++;
+                if (target >= end)
+                    break;
+
+                var start = Math.Max(first, target - minContext);
+                var last = target;
+                for (var t = target + 1; t < end && t - start <= maxLength; t++)
+                {
+                    if (dataset.Roles[t] == role)
+                        last = t;
+                }
+
+                windows.Add(new EventWindow(s, start, last - start, target));
+                target = last + 1;
+            }
+        }
+
+        return windows;
+    }
+
+    /// <summary>
+    /// Windows of like length, about the same number of events in each batch: <paramref name="batchSize"/> times the mean length. So a step
+    /// costs the same whatever its windows' length, and an epoch has as many steps as windows/batchSize.
+    /// </summary>
+    /// <param name="random">null: by length, in their order. Otherwise which windows meet, and the order of the batches, are drawn.</param>
+    public static List<EventWindow[]> Batch(IReadOnlyList<EventWindow> windows, int batchSize, Random? random)
+    {
+        EventWindow[] sorted = [.. windows];
+        random?.Shuffle(sorted);
+        sorted = [.. sorted.OrderBy(w => w.Length)];
+        var events = batchSize * windows.Sum(w => (long)w.Length) / Math.Max(1, windows.Count);
+        var batches = new List<EventWindow[]>();
+        for (var start = 0; start < sorted.Length;)
+        {
+            var end = start + 1;
+            while (end < sorted.Length && (end + 1L - start) * sorted[end].Length <= events)
+                end++;
+            batches.Add(sorted[start..end]);
+            start = end;
+        }
+
+        if (random is null)
+            return batches;
+        EventWindow[][] shuffled = [.. batches];
+        random.Shuffle(shuffled);
+        return [.. shuffled];
+    }
+}

@@ -1,0 +1,32 @@
+using GrpcRec.Engine.Models;
+
+namespace GrpcRec.Training.Learning;
+
+/// <summary>Why training ended.</summary>
+public enum TrainingEnd
+{
+    /// <summary>All epochs of the plan were made.</summary>
+    Epochs,
+
+    /// <summary>Patience ran out without a better validation result.</summary>
+    EarlyStopping,
+
+    MaxDuration,
+}
+
+/// <summary>One epoch, or the part of one that the time allowed.</summary>
+/// <param name="Loss">Σ λ·L, mean over the epoch's steps, nats.</param>
+/// <param name="TaskLosses">Each task's own, before its weight.</param>
+/// <param name="ValidationMetrics">Empty without a validation split.</param>
+/// <param name="GradientNorm">Mean over steps, before clipping.</param>
+/// <param name="Seconds">Training and validation.</param>
+public sealed record EpochRecord(
+    int Epoch, double Loss, IReadOnlyDictionary<string, double> TaskLosses, IReadOnlyDictionary<string, double> ValidationMetrics,
+    double GradientNorm, double Seconds);
+
+/// <param name="Manifest">As it was written, with test metrics.</param>
+/// <param name="Metrics">On the test split, through the engine; empty without one.</param>
+/// <param name="BestEpoch">Whose weights were written.</param>
+/// <param name="Criterion">What chose it, for example <c>ndcg@10</c>; <c>last epoch</c> without a validation split.</param>
+public sealed record TrainingOutcome(
+    ModelManifest Manifest, IReadOnlyDictionary<string, double> Metrics, IReadOnlyList<EpochRecord> History, int BestEpoch, string Criterion, TrainingEnd End);

@@ -1,0 +1,124 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using GrpcRec.Engine.Models;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.MultiTask;
+
+namespace GrpcRec.Training.Learning;
+
+/// <summary>Bounds of a plan, and the manifest of the model that it asks for.</summary>
+internal static class TrainingPlanRules
+{
+    public const int MaxWidth = 1024;
+    public const int MaxLayers = 8;
+    public const int MaxSequenceLength = 10_000;
+    public const int MaxEpochs = 10_000;
+    public const int MaxCutoffs = 16;
+
+    /// <summary>BatchSize × MaxSequenceLength: at H = 128 an event of a step takes about 10 KB, so this is some 2.5 GB.</summary>
+    public const int MaxEventsPerStep = 1 << 18;
+
+    /// <exception cref="TrainingException">A field is out of its range; <see cref="TrainingException.Field"/> names it.</exception>
+    public static void Check(TrainingPlan plan)
+    {
+        var (network, optimization) = (plan.Architecture, plan.Optimization);
+        Between("Architecture.EmbeddingSize", network.EmbeddingSize, 1, MaxWidth);
+        Between("Architecture.BehaviorEmbeddingSize", network.BehaviorEmbeddingSize, 0, MaxWidth);
+        Between("Architecture.HiddenSize", network.HiddenSize, 1, MaxWidth);
+        Between("Architecture.Layers", network.Layers, 1, MaxLayers);
+        Between("Architecture.Dropout", network.Dropout, 0, 0.9);
+        Between("Architecture.BottomSize", network.BottomSize, 1, MaxWidth);
+        Between("Architecture.TowerSize", network.TowerSize, 0, MaxWidth);
+        Between("Architecture.MaxSequenceLength", network.MaxSequenceLength, 1, MaxSequenceLength);
+        Between("Optimization.Epochs", optimization.Epochs, 1, MaxEpochs);
+        Between("Optimization.BatchSize", optimization.BatchSize, 1, MaxEventsPerStep / network.MaxSequenceLength);
+        Between("Optimization.LearningRate", optimization.LearningRate, 1e-7, 10);
+        Between("Optimization.GradientClipNorm", optimization.GradientClipNorm, 1e-6, 1e6);
+        Between("Optimization.Patience", optimization.Patience, 1, MaxEpochs);
+        if (optimization.MaxDuration is { } duration && duration <= TimeSpan.Zero)
+            throw Bad("Optimization.MaxDuration", "must be above zero; leave it out for no limit");
+        Between("Evaluation.Cutoffs (count)", plan.Evaluation.Cutoffs.Count, 1, MaxCutoffs);
+        foreach (var cutoff in plan.Evaluation.Cutoffs)
+            Between("Evaluation.Cutoffs", cutoff, 1, 1_000_000);
+    }
+
+    /// <summary>Every task needs a label to learn from.</summary>
+    /// <exception cref="TrainingException">No target of the training split, or none that a task labels.</exception>
+    public static void CheckLabels(SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks)
+    {
+        foreach (var task in tasks)
+        {
+            var labelled = false;
+            for (var s = 0; s < dataset.SequenceCount && !labelled; s++)
+            {
+                for (var t = dataset.Offsets[s] + 1; t < dataset.Offsets[s + 1] && !labelled; t++)
+                    labelled = dataset.Roles[t] == SplitRole.Train && (task.Kind == TaskKind.NextItem || !float.IsNaN(task.Label[t]));
+            }
+
+            if (!labelled)
+            {
+                throw new TrainingException($"Task {task.Name} has no labelled event in the training split, so there is nothing to learn it from. Check the split, and the column that gives the label.")
+                {
+                    Field = "Tasks",
+                };
+            }
+        }
+    }
+
+    /// <summary>Without files, metrics and counts of parameters: those come when the model is written.</summary>
+    public static ModelManifest Manifest(TrainingPlan plan, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, DateTimeOffset createdAt) => new()
+    {
+        FormatVersion = ModelManifest.CurrentFormat,
+        Name = plan.ModelName,
+        Version = plan.ModelVersion,
+        CreatedAt = createdAt,
+        CatalogSize = dataset.Items.Count,
+        Behaviors = dataset.Behaviors,
+        Categories = dataset.Categories,
+        MaxSequenceLength = plan.Architecture.MaxSequenceLength,
+        Data = dataset.Fingerprint,
+        Tasks = [.. tasks.Select(task => new TaskManifest
+        {
+            Name = task.Name, Kind = task.Kind, NeedsCandidate = task.NeedsCandidate, ClassNames = task.ClassNames,
+        })],
+        Encoder = new EncoderManifest
+        {
+            Kind = EncoderKind.Lstm,
+            EmbeddingSize = plan.Architecture.EmbeddingSize,
+            BehaviorEmbeddingSize = dataset.Behaviors.Count > 1 ? plan.Architecture.BehaviorEmbeddingSize : 0,
+            HiddenSize = plan.Architecture.HiddenSize,
+            Layers = plan.Architecture.Layers,
+            TiedItemEmbedding = plan.Architecture.TiedItemEmbedding,
+            BottomSize = tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem) ? plan.Architecture.BottomSize : 0,
+            TowerSize = plan.Architecture.TowerSize,
+        },
+    };
+
+    /// <summary>Of all that shapes the weights. How long to train is left out: a run may be taken up again with more epochs or time.</summary>
+    public static string Fingerprint(TrainingPlan plan)
+    {
+        var parts = new List<string>
+        {
+            plan.ModelName, plan.ModelVersion, plan.Architecture.ToString(),
+            (plan.Optimization with { Epochs = 0, Patience = 0, MaxDuration = null }).ToString(),
+            plan.Evaluation.MaskSeen.ToString(), string.Join(',', plan.Evaluation.Cutoffs),
+        };
+        foreach (var task in plan.Tasks)
+        {
+            var label = task.Label is null ? "" : task.Label.GetType().Name + JsonSerializer.Serialize(task.Label, task.Label.GetType());
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{task.Name}|{task.Kind}|{task.Weight:R}|{label}"));
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))));
+    }
+
+    private static void Between(string field, double value, double low, double high)
+    {
+        if (!(value >= low && value <= high))
+            throw Bad(field, string.Create(CultureInfo.InvariantCulture, $"is {value}; give {low} to {high}"));
+    }
+
+    private static TrainingException Bad(string field, string why) => new($"{field} {why}.") { Field = field };
+}

@@ -1,0 +1,56 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Training.Encoders;
+using GrpcRec.Training.Learning;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace GrpcRec.Training.MultiTask;
+
+/// <summary>Encoder and heads over one set of parameters.</summary>
+internal sealed class MultiTaskModel : IDisposable
+{
+    private readonly LstmEncoder _encoder;
+
+    /// <summary>Fresh weights from torch's global generator.</summary>
+    public MultiTaskModel(ModelManifest manifest, double dropout)
+    {
+        Parameters = new ModelParameters(manifest, dropout);
+        _encoder = new LstmEncoder(Parameters, dropout);
+        Heads = new TaskHeads(Parameters, dropout);
+    }
+
+    public ModelParameters Parameters { get; }
+
+    public TaskHeads Heads { get; }
+
+    public bool ReadsBehaviors => Parameters.Manifest.Encoder.BehaviorEmbeddingSize > 0;
+
+    /// <summary>
+    /// What each task's head gives at its labelled rows, in the tasks' order: [n, C] logits, [n, E] queries for next_item, null where a task has
+    /// no row. Belongs to the caller's dispose scope.
+    /// </summary>
+    public Tensor?[] Forward(WindowBatch batch, bool training)
+    {
+        using var scope = NewDisposeScope();
+        var states = _encoder.Forward(batch.Items, batch.Behaviors, training);
+        var flat = states.view(-1, states.shape[2]);
+        var bottom = batch.CandidateRows.Length == 0
+            ? null
+            : Heads.Bottom(flat.index_select(0, batch.CandidateRows), batch.CandidateItems, training);
+        var outputs = new Tensor?[batch.Tasks.Length];
+        for (var k = 0; k < outputs.Length; k++)
+        {
+            var rows = batch.Tasks[k];
+            if (rows.Rows.Length == 0)
+                continue;
+            var task = rows.Task;
+            outputs[k] = (task.Kind == TaskKind.NextItem
+                ? Heads.NextItemQuery(flat.index_select(0, rows.Rows))
+                : Heads.Logits(task.Name, (task.NeedsCandidate ? bottom! : flat).index_select(0, rows.Rows))).MoveToOuterDisposeScope();
+        }
+
+        return outputs;
+    }
+
+    public void Dispose() => Parameters.Dispose();
+}

@@ -1,0 +1,210 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
+
+namespace GrpcRec.Training.Tests.Learning;
+
+[Collection(TorchTests.Name)]
+public class ModelTrainerTests
+{
+    private static TrainingOutcome Train(
+        SequenceDataset data, TrainingPlan plan, Workspace space, IProgress<TrainingProgressReport>? progress = null,
+        Action<string>? note = null, string version = "1", CancellationToken cancellation = default) =>
+        ModelTrainer.Train(data, plan, space.Checkpoint, space.Artifact(version), progress, TimeProvider.System, cancellation, note: note);
+
+    [Fact]
+    public void Train_DeterministicPattern_RanksTheNextItemFirst()
+    {
+        using var space = new Workspace();
+        var plan = TinyData.Plan(TinyData.NextItem);
+        plan = plan with { Optimization = plan.Optimization with { Epochs = 30, Patience = 30 } };
+
+        var outcome = Train(TinyData.Cycle(), plan, space);
+
+        Assert.True(outcome.Metrics["hr@1"] > 0.97, $"hr@1 is {outcome.Metrics["hr@1"]}");
+        Assert.True(outcome.History[^1].Loss < 0.5 * outcome.History[0].Loss);
+        Assert.Equal("ndcg@10", outcome.Criterion);
+        Assert.Equal(outcome.Metrics["hr@1"], ModelArtifact.Load(space.Artifact()).Manifest.Metrics["hr@1"]);
+    }
+
+    [Fact]
+    public void Train_AllKindsOfTasks_LearnsEachAndReportsItsMetrics()
+    {
+        using var space = new Workspace();
+        var plan = TinyData.Plan(TinyData.NextItem, TinyData.Like, TinyData.Category, TinyData.Rating);
+        plan = plan with { Optimization = plan.Optimization with { Epochs = 25, Patience = 25 } };
+
+        var outcome = Train(TinyData.Cycle(), plan, space);
+
+        Assert.True(outcome.Metrics["auc/like"] > 0.97, $"auc/like is {outcome.Metrics["auc/like"]}");
+        Assert.Equal(outcome.Metrics["auc/like"], outcome.Metrics["auc/mean"]);
+        Assert.True(outcome.Metrics["accuracy/category"] > 0.9, $"accuracy/category is {outcome.Metrics["accuracy/category"]}");
+        Assert.True(outcome.Metrics["accuracy/rating"] > 0.9, $"accuracy/rating is {outcome.Metrics["accuracy/rating"]}");
+        Assert.Equal(4, outcome.History[0].TaskLosses.Count);
+    }
+
+    [Fact]
+    public void Train_SameSeedTwice_GivesTheSameWeights()
+    {
+        using Workspace first = new(), second = new();
+        var plan = TinyData.Plan(TinyData.NextItem, TinyData.Like);
+        plan = plan with { Architecture = plan.Architecture with { Dropout = 0.2, Layers = 2 } };
+
+        Train(TinyData.Cycle(), plan, first);
+        Train(TinyData.Cycle(), plan, second);
+
+        AssertSameWeights(first.Artifact(), second.Artifact());
+    }
+
+    [Fact]
+    public void Train_StoppedAndCalledAgain_EndsWhereAnUnbrokenRunEnds()
+    {
+        using Workspace whole = new(), broken = new();
+        var plan = TinyData.Plan(TinyData.NextItem, TinyData.Like);
+        plan = plan with { Architecture = plan.Architecture with { Dropout = 0.2 }, Optimization = plan.Optimization with { Epochs = 4, Patience = 9 } };
+        Train(TinyData.Cycle(), plan, whole);
+
+        using var cancellation = new CancellationTokenSource();
+        var canceller = new Reporter(report =>
+        {
+            if (report.Epoch == 2 && report.Stage == TrainingStage.Validating)
+                cancellation.Cancel();
+        });
+        Assert.ThrowsAny<OperationCanceledException>(() => Train(TinyData.Cycle(), plan, broken, canceller, cancellation: cancellation.Token));
+        Assert.False(Path.Exists(broken.Artifact()));
+        List<string> notes = [];
+        Train(TinyData.Cycle(), plan, broken, note: notes.Add);
+
+        Assert.Contains("Training goes on after epoch 1.", notes);
+        AssertSameWeights(whole.Artifact(), broken.Artifact());
+    }
+
+    [Fact]
+    public void Train_CheckpointOfAnotherPlan_StartsAnewAndSaysSo()
+    {
+        using var space = new Workspace();
+        var plan = TinyData.Plan(TinyData.NextItem);
+        Train(TinyData.Cycle(), plan, space);
+        List<string> notes = [];
+
+        var outcome = Train(TinyData.Cycle(), plan with { Optimization = plan.Optimization with { LearningRate = 2e-3 } }, space, note: notes.Add, version: "2");
+
+        Assert.Contains("Training starts anew: the checkpoint is of another plan.", notes);
+        Assert.Equal([1, 2, 3], outcome.History.Select(epoch => epoch.Epoch));
+    }
+
+    [Fact]
+    public void Train_ValidationGetsWorse_StopsAndKeepsTheBestEpoch()
+    {
+        using var space = new Workspace();
+        var plan = TinyData.Plan(TinyData.Like);
+        // The pattern is learned at once; from then on no epoch is better than the best.
+        plan = plan with { Optimization = plan.Optimization with { Epochs = 60, Patience = 3 } };
+
+        var outcome = Train(TinyData.Cycle(), plan, space);
+
+        Assert.Equal(TrainingEnd.EarlyStopping, outcome.End);
+        Assert.Equal(outcome.BestEpoch + 3, outcome.History.Count);
+        Assert.Equal(outcome.History.Max(epoch => epoch.ValidationMetrics["auc/mean"]), outcome.History[outcome.BestEpoch - 1].ValidationMetrics["auc/mean"]);
+        AssertSameWeights(Path.Combine(space.Checkpoint, $"epoch-{outcome.BestEpoch}"), space.Artifact());
+    }
+
+    [Fact]
+    public void Train_NoValidationSplit_KeepsTheLastEpoch()
+    {
+        using var space = new Workspace();
+
+        var outcome = Train(TinyData.Cycle(beforeLast: SplitRole.Train), TinyData.Plan(TinyData.NextItem), space);
+
+        Assert.Equal(3, outcome.BestEpoch);
+        Assert.Equal("last epoch", outcome.Criterion);
+    }
+
+    [Fact]
+    public void Train_AbsurdLearningRate_NamesStepAndField()
+    {
+        using var space = new Workspace();
+        var plan = TinyData.Plan(TinyData.NextItem);
+        plan = plan with { Optimization = plan.Optimization with { LearningRate = double.NaN } };
+        var refused = Assert.Throws<TrainingException>(() => Train(TinyData.Cycle(), plan, space));
+        Assert.Equal("Optimization.LearningRate", refused.Field);
+        Assert.False(Path.Exists(space.Artifact()));
+    }
+
+    [Fact]
+    public void Train_PoisonedLabel_NamesTheTaskAndTheStep()
+    {
+        using var space = new Workspace();
+        var data = TinyData.Cycle();
+        var column = new float[data.EventCount];
+        Array.Fill(column, 1f);
+        data = new SequenceDataset
+        {
+            Items = data.Items, Behaviors = data.Behaviors, Categories = data.Categories, SequenceKeys = data.SequenceKeys, Offsets = data.Offsets,
+            ItemIds = data.ItemIds, BehaviorIds = data.BehaviorIds, TimestampsMs = data.TimestampsMs, Values = data.Values, Roles = data.Roles,
+            Fingerprint = data.Fingerprint, Labels = new Dictionary<string, float[]> { ["bought"] = column },
+        };
+        var task = new TaskDefinition { Name = "bought", Kind = TaskKind.Binary, Label = new LabelSource.Column("bought") };
+        var tasks = TaskLabels.Build(data, [task]);
+        Array.Fill(tasks[0].Label, float.PositiveInfinity);
+        var plan = TinyData.Plan(task);
+        TorchSharp.torch.random.manual_seed(1);
+        using var model = new MultiTaskModel(TrainingPlanRules.Manifest(plan, data, tasks, DateTimeOffset.UnixEpoch), dropout: 0);
+        using var adam = TorchSharp.torch.optim.Adam(model.Parameters.Trained);
+        var epoch = new TrainingEpoch(data, tasks, model, adam, clipNorm: 5);
+
+        var failure = Assert.Throws<TrainingException>(() => epoch.Step([.. EventWindow.ForTraining(data, 10)], step: 17));
+
+        Assert.Contains("step 17", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("task bought", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Train_ArtifactExists_RefusesBeforeTraining()
+    {
+        using var space = new Workspace();
+        Directory.CreateDirectory(space.Artifact());
+        Assert.Contains("exists already", Assert.Throws<TrainingException>(() => Train(TinyData.Cycle(), TinyData.Plan(TinyData.NextItem), space)).Message, StringComparison.Ordinal);
+        Assert.False(Path.Exists(space.Checkpoint));
+    }
+
+    [Fact]
+    public void Train_TaskWithoutLabels_NamesTheTask()
+    {
+        using var space = new Workspace();
+        var data = TinyData.Cycle();
+        for (var t = 0; t < data.EventCount; t++)
+        {
+            if (data.Roles[t] == SplitRole.Train)
+                data.Values[t] = float.NaN;
+        }
+
+        Assert.Contains("Task like", Assert.Throws<TrainingException>(() => Train(data, TinyData.Plan(TinyData.Like), space)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Train_TimeIsUp_StopsWithWhatItHas()
+    {
+        using var space = new Workspace();
+        var plan = TinyData.Plan(TinyData.NextItem);
+        plan = plan with { Optimization = plan.Optimization with { Epochs = 10_000, Patience = 10_000, MaxDuration = TimeSpan.FromMilliseconds(300) } };
+
+        var outcome = Train(TinyData.Cycle(), plan, space);
+
+        Assert.Equal(TrainingEnd.MaxDuration, outcome.End);
+        Assert.True(Path.Exists(space.Artifact()));
+    }
+
+    private static void AssertSameWeights(string first, string second)
+    {
+        ModelArtifact a = ModelArtifact.Load(first), b = ModelArtifact.Load(second);
+        foreach (var name in a.TensorNames)
+            Assert.True(a.Weights(name).SequenceEqual(b.Weights(name)), name);
+    }
+
+    private sealed class Reporter(Action<TrainingProgressReport> report) : IProgress<TrainingProgressReport>
+    {
+        public void Report(TrainingProgressReport value) => report(value);
+    }
+}

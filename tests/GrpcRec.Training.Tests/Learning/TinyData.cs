@@ -1,0 +1,61 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
+
+namespace GrpcRec.Training.Tests.Learning;
+
+/// <summary>Data sets small enough to learn in a second, with every kind of label.</summary>
+internal static class TinyData
+{
+    public static readonly TaskDefinition NextItem = new() { Name = "next", Kind = TaskKind.NextItem };
+    public static readonly TaskDefinition Like = new() { Name = "like", Kind = TaskKind.Binary, Label = new LabelSource.ValueAtLeast(3) };
+    public static readonly TaskDefinition Rating = new() { Name = "rating", Kind = TaskKind.Multiclass, Label = new LabelSource.ValueClasses([1, 2, 3, 4]) };
+    public static readonly TaskDefinition Category = new() { Name = "category", Kind = TaskKind.Multiclass, Label = new LabelSource.NextCategory() };
+
+    /// <summary>Each sequence counts up from a random item, modulo V; the last event is test, the one before validation.</summary>
+    public static SequenceDataset Cycle(int items = 12, int sequences = 40, int length = 14, int behaviors = 2, int seed = 1, SplitRole beforeLast = SplitRole.Validation)
+    {
+        var random = new Random(seed);
+        var count = sequences * length;
+        var data = new SequenceDataset
+        {
+            Items = new ItemCatalog([.. Enumerable.Range(0, items).Select(i => new CatalogItem($"item-{i}", count / items, i % 3))]),
+            Behaviors = [.. Enumerable.Range(0, behaviors).Select(i => $"behavior-{i}")],
+            Categories = ["red", "green", "blue"],
+            SequenceKeys = [.. Enumerable.Range(0, sequences).Select(i => $"user-{i}")],
+            Offsets = [.. Enumerable.Range(0, sequences + 1).Select(i => i * length)],
+            ItemIds = new int[count],
+            BehaviorIds = new byte[count],
+            TimestampsMs = [.. Enumerable.Range(0, count).Select(i => (long)i)],
+            Values = new float[count],
+            Labels = new Dictionary<string, float[]>(),
+            Roles = new SplitRole[count],
+            Fingerprint = new DataFingerprint(new string((char)('a' + seed % 6), 64), count, sequences),
+        };
+        for (var s = 0; s < sequences; s++)
+        {
+            var item = random.Next(items);
+            for (var t = 0; t < length; t++)
+            {
+                var e = s * length + t;
+                data.ItemIds[e] = (item + t) % items;
+                data.BehaviorIds[e] = (byte)random.Next(behaviors);
+                data.Values[e] = e % 5 == 0 ? float.NaN : 1 + data.ItemIds[e] % 4;
+                data.Roles[e] = t == 0 ? SplitRole.None : t == length - 1 ? SplitRole.Test : t == length - 2 ? beforeLast : SplitRole.Train;
+            }
+        }
+
+        return data;
+    }
+
+    public static TrainingPlan Plan(params TaskDefinition[] tasks) => new()
+    {
+        ModelName = "tiny",
+        ModelVersion = "1",
+        Tasks = tasks,
+        Architecture = new ArchitecturePlan { EmbeddingSize = 8, BehaviorEmbeddingSize = 3, HiddenSize = 16, Dropout = 0, BottomSize = 12, TowerSize = 6, MaxSequenceLength = 10 },
+        Optimization = new OptimizationPlan { Epochs = 3, BatchSize = 16, LearningRate = 1e-2, Seed = 7 },
+        Evaluation = new EvaluationPlan { Cutoffs = [1, 5] },
+    };
+}
