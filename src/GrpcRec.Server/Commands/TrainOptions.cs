@@ -1,0 +1,97 @@
+using System.CommandLine;
+using Google.Protobuf;
+using GrpcRec.V1;
+using Duration = Google.Protobuf.WellKnownTypes.Duration;
+
+namespace GrpcRec.Server.Commands;
+
+/// <summary>The options of <c>grpcrec train</c>. What is not given stays absent in the request, so that its defaults are the contract's.</summary>
+sealed class TrainOptions
+{
+    /// <summary>A request is a few kilobytes; a larger file is another one.</summary>
+    const long MaxRequestFileBytes = 1L << 20;
+
+    public Option<FileInfo?> Request { get; } = new("--request") { Description = "A TrainRequest as JSON, for example the train.json that `grpcrec synthesize` writes. Its data.path is relative to this file." };
+    public Option<string?> Data { get; } = new("--data") { Description = "File of events (.csv, .tsv, .jsonl, .parquet). With --address: relative to that server's data directory." };
+    public Option<string?> Name { get; } = new("--name") { Description = "Name of the model to make: a-z, 0-9, '-', '_', '.'. Default: \"default\"." };
+    public Option<string[]> Tasks { get; } = new("--tasks") { Description = $"What to predict, NAME=WHAT, several allowed. Default: next=next_item. Examples: {TaskFlags.Syntax}.", AllowMultipleArgumentsPerToken = true };
+    public Option<int?> Epochs { get; } = new("--epochs") { Description = "Most epochs. Default 20." };
+    public Option<int?> BatchSize { get; } = new("--batch-size") { Description = "Sequences a step. Default 64." };
+    public Option<double?> LearningRate { get; } = new("--learning-rate") { Description = "Adam's step size. Default 0.003." };
+    public Option<int?> EmbeddingSize { get; } = new("--embedding-size") { Description = "Size of the item embedding. Default 64." };
+    public Option<int?> HiddenSize { get; } = new("--hidden-size") { Description = "Size of the hidden state. Default 128." };
+    public Option<int?> MaxSeconds { get; } = new("--max-seconds") { Description = "Stop after this long, with the best epoch so far. Default: no limit." };
+    public Option<long?> Seed { get; } = new("--seed") { Description = "Seed of everything random. Default 1." };
+    public Option<bool> Activate { get; } = new("--activate") { Description = "Load and activate the new version when it is done." };
+    public Option<bool> Json { get; } = new("--json") { Description = "Print the training as one JSON object on standard output." };
+    public Option<string> Models { get; } = new("--models") { Description = "Directory of model versions, without --address.", DefaultValueFactory = _ => "models" };
+    public Option<string> State { get; } = new("--state") { Description = "Directory of training jobs, without --address.", DefaultValueFactory = _ => "state" };
+    public Option<string?> Trainer { get; } = new("--trainer") { Description = "The training worker's program. Default: looked for beside this one." };
+    public Option<string?> Address { get; } = ServerChannel.AddressOption();
+    public Option<FileInfo?> Authority { get; } = ServerChannel.AuthorityOption();
+
+    public void AddTo(Command command)
+    {
+        foreach (var option in (Option[])[Request, Data, Name, Tasks, Epochs, BatchSize, LearningRate, EmbeddingSize, HiddenSize, MaxSeconds, Seed, Activate, Json, Models, State, Trainer, Address, Authority])
+            command.Options.Add(option);
+    }
+
+    public ServerOptions ServerOptions(ParseResult parsed, string dataRoot) => new()
+    {
+        ModelsDirectory = parsed.GetRequiredValue(Models),
+        StateDirectory = parsed.GetRequiredValue(State),
+        DataRoot = dataRoot,
+        Trainer = parsed.GetValue(Trainer),
+        LogLevel = LogLevel.Warning,
+    };
+
+    /// <param name="remote">The data lies at a server, and not here.</param>
+    /// <returns>The request, and the directory that its data.path is relative to.</returns>
+    /// <exception cref="ServerOptionsException">The options do not make a request.</exception>
+    public async Task<(TrainRequest Request, string DataRoot)> ReadAsync(ParseResult parsed, bool remote, CancellationToken cancellation)
+    {
+        var request = new TrainRequest();
+        var dataRoot = ".";
+        if (parsed.GetValue(Request) is { } file)
+        {
+            if (!file.Exists) throw new ServerOptionsException($"--request: there is no file {file}.");
+            if (file.Length > MaxRequestFileBytes) throw new ServerOptionsException($"--request: {file} has {file.Length:N0} bytes; at most {MaxRequestFileBytes:N0}.");
+            request = JsonParser.Default.Parse<TrainRequest>(await File.ReadAllTextAsync(file.FullName, cancellation));
+            dataRoot = file.DirectoryName!;
+        }
+        else if (parsed.GetValue(Data) is null)
+        {
+            throw new ServerOptionsException("train: give --data FILE, or a whole request with --request FILE.");
+        }
+
+        if (parsed.GetValue(Data) is { } data)
+        {
+            request.Data ??= new();
+            request.Data.Path = remote ? data : Path.GetFileName(data);
+            if (!remote) dataRoot = Path.GetDirectoryName(Path.GetFullPath(data))!;
+        }
+        Override(request, parsed);
+        return (request, dataRoot);
+    }
+
+    void Override(TrainRequest request, ParseResult parsed)
+    {
+        if (parsed.GetValue(Name) is { } name) request.ModelName = name;
+        else if (request.ModelName.Length == 0) request.ModelName = "default";
+        if (parsed.GetValue(Tasks) is { Length: > 0 } tasks)
+        {
+            request.Tasks.Clear();
+            request.Tasks.Add(tasks.Select(TaskFlags.Parse));
+        }
+        var learning = request.Hyperparameters ??= new();
+        if (parsed.GetValue(Epochs) is { } epochs) learning.Epochs = epochs;
+        if (parsed.GetValue(BatchSize) is { } batch) learning.BatchSize = batch;
+        if (parsed.GetValue(LearningRate) is { } rate) learning.LearningRate = rate;
+        if (parsed.GetValue(MaxSeconds) is { } seconds) learning.MaxDuration = Duration.FromTimeSpan(TimeSpan.FromSeconds(seconds));
+        if (parsed.GetValue(Seed) is { } seed) learning.Seed = seed;
+        var network = request.Architecture ??= new();
+        if (parsed.GetValue(EmbeddingSize) is { } embedding) network.EmbeddingSize = embedding;
+        if (parsed.GetValue(HiddenSize) is { } hidden) network.HiddenSize = hidden;
+        if (parsed.GetValue(Activate)) request.Activate = true;
+    }
+}
