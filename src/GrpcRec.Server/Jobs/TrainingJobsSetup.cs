@@ -1,5 +1,6 @@
 using GrpcRec.Server.Hosting;
 using GrpcRec.Server.Services;
+using GrpcRec.Serving.Registry;
 using GrpcRec.V1;
 
 namespace GrpcRec.Server.Jobs;
@@ -16,7 +17,12 @@ public static class TrainingJobsSetup
             TrainerPath = options.Trainer,
             WorkerMemoryBytes = options.TrainerMemoryBytes,
         })
-        .AddSingleton<ActivateModel>(_ => (_, _, _) => Task.FromResult<string?>("this server has no registry yet"))
+        .AddSingleton<ActivateModel>(provider =>
+        {
+            var registry = provider.GetRequiredService<ModelRegistry>();
+            // Reading a model takes as long as its file is big, and the queue's loop shares its thread.
+            return (name, version, cancellation) => Task.Run(() => registry.Activate(name, version).Rejection?.Message, cancellation);
+        })
         .AddSingleton<TrainerSupervisor>()
         .AddSingleton<TrainingJobs>()
         .AddHostedService(provider => provider.GetRequiredService<TrainingJobs>())
