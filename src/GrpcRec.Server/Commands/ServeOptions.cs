@@ -16,7 +16,7 @@ public sealed class ServeOptions
 
     public Option<string[]> Listen { get; } = new("--listen")
     {
-        Description = $"Address: http://HOST:PORT, https://HOST:PORT or unix:/PATH.sock. May be given several times (in the environment: separated by commas). Default {ServerOptions.DefaultListen}.",
+        Description = $"Address: http://HOST:PORT, https://HOST:PORT or unix:/PATH.sock. May be given several times (in the environment: separated by commas). On a Unix socket clients must send the authority \"localhost\" and not the path (grpcurl: -authority localhost; gRPC libraries: the channel argument grpc.default_authority). Default {ServerOptions.DefaultListen}.",
     };
 
     public Option<string> TlsCert { get; } = new("--tls-cert") { Description = "Certificate for https: a PEM chain, or a .pfx file (its password in GRPCREC_TLS_PASSWORD)." };
