@@ -1,0 +1,65 @@
+using GrpcRec.Training.Learning;
+using Spectre.Console;
+
+namespace GrpcRec.Trainer.Display;
+
+/// <summary>Progress of a training run on standard error: a bar on a terminal, a line for each epoch elsewhere.</summary>
+static class TrainingDisplay
+{
+    /// <summary>Standard output belongs to results.</summary>
+    public static IAnsiConsole Console { get; } = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(System.Console.Error) });
+
+    public static T Run<T>(string title, Func<IProgress<TrainingProgressReport>, T> work)
+    {
+        if (System.Console.IsErrorRedirected)
+            return work(new LinePerEpoch(title));
+        return Console.Progress()
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Start(context => work(new Bar(context.AddTask(Markup.Escape(title)), title)));
+    }
+
+    /// <summary>For work whose length nobody knows: counts up.</summary>
+    public static T Count<T>(string unit, Func<IProgress<long>, T> work)
+    {
+        if (System.Console.IsErrorRedirected)
+            return work(new Counter(_ => { }));
+        return Console.Status().Start(unit, status => work(new Counter(count => status.Status($"{count:N0} {unit}"))));
+    }
+
+    private static string Describe(TrainingProgressReport report)
+    {
+        var validation = string.Join(" ", report.ValidationMetrics
+            .Where(metric => metric.Key is "hr@10" or "ndcg@10" || metric.Key.StartsWith("auc/", StringComparison.Ordinal))
+            .Select(metric => $"{metric.Key} {metric.Value:F4}"));
+        return $"epoch {report.Epoch}/{report.Epochs} loss {report.Loss:F4} {validation} best {report.BestEpoch}";
+    }
+
+    private sealed class Counter(Action<long> show) : IProgress<long>
+    {
+        public void Report(long value) => show(value);
+    }
+
+    private sealed class Bar(ProgressTask task, string title) : IProgress<TrainingProgressReport>
+    {
+        public void Report(TrainingProgressReport value)
+        {
+            var inEpoch = value.Steps > 0 ? (double)value.Step / value.Steps : 0;
+            task.MaxValue = Math.Max(1, value.Epochs);
+            task.Value = value.Stage == TrainingStage.Training ? value.Epoch - 1 + inEpoch : value.Epoch;
+            task.Description = Markup.Escape($"{title} · {value.Stage} · {Describe(value)}");
+        }
+    }
+
+    private sealed class LinePerEpoch(string title) : IProgress<TrainingProgressReport>
+    {
+        private (TrainingStage, int) _last;
+
+        public void Report(TrainingProgressReport value)
+        {
+            if ((value.Stage, value.Epoch) == _last)
+                return;
+            _last = (value.Stage, value.Epoch);
+            System.Console.Error.WriteLine($"{title} · {value.Stage} · {Describe(value)}");
+        }
+    }
+}

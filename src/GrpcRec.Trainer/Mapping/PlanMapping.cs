@@ -1,0 +1,48 @@
+using GrpcRec.Training.Learning;
+using GrpcRec.V1;
+
+namespace GrpcRec.Trainer.Mapping;
+
+/// <summary>A <see cref="TrainRequest"/> as the plan that training follows. Absent fields take the plan's own defaults, which the contract states.</summary>
+static class PlanMapping
+{
+    public static TrainingPlan FromWire(TrainRequest request, string version) => new()
+    {
+        ModelName = request.ModelName,
+        ModelVersion = version,
+        Tasks = TaskMapping.FromWire(request.Tasks),
+        Architecture = FromWire(request.Architecture ?? new Architecture()),
+        Optimization = FromWire(request.Hyperparameters ?? new Hyperparameters()),
+    };
+
+    private static ArchitecturePlan FromWire(Architecture wire)
+    {
+        var defaults = new ArchitecturePlan();
+        return defaults with
+        {
+            EmbeddingSize = wire.HasEmbeddingSize ? wire.EmbeddingSize : defaults.EmbeddingSize,
+            HiddenSize = wire.HasHiddenSize ? wire.HiddenSize : defaults.HiddenSize,
+            Layers = wire.HasLayers ? wire.Layers : defaults.Layers,
+            Dropout = wire.HasDropout ? wire.Dropout : defaults.Dropout,
+            TiedItemEmbedding = wire.HasTiedItemEmbedding ? wire.TiedItemEmbedding : defaults.TiedItemEmbedding,
+            BottomSize = wire.HasBottomSize ? wire.BottomSize : defaults.BottomSize,
+            TowerSize = wire.HasTowerSize ? wire.TowerSize : defaults.TowerSize,
+            MaxSequenceLength = wire.HasMaxSequenceLength ? wire.MaxSequenceLength : defaults.MaxSequenceLength,
+        };
+    }
+
+    private static OptimizationPlan FromWire(Hyperparameters wire)
+    {
+        var defaults = new OptimizationPlan();
+        return defaults with
+        {
+            Epochs = wire.HasEpochs ? wire.Epochs : defaults.Epochs,
+            BatchSize = wire.HasBatchSize ? wire.BatchSize : defaults.BatchSize,
+            LearningRate = wire.HasLearningRate ? wire.LearningRate : defaults.LearningRate,
+            GradientClipNorm = wire.HasGradientClipNorm ? wire.GradientClipNorm : defaults.GradientClipNorm,
+            Patience = wire.HasPatience ? wire.Patience : defaults.Patience,
+            MaxDuration = wire.MaxDuration?.ToTimeSpan(),
+            Seed = wire.HasSeed ? wire.Seed : defaults.Seed,
+        };
+    }
+}

@@ -1,0 +1,16 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Trainer.Worker;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Events;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
+
+namespace GrpcRec.Trainer;
+
+/// <summary>Which exceptions say, to a person, that the request or its data cannot be used. Anything else is a fault of ours.</summary>
+static class Refusals
+{
+    public static bool IsForAPerson(Exception exception) =>
+        exception is ImportException or SplitException or TaskDefinitionException or TrainingException or TrainRequestException or ArtifactException
+            or FileNotFoundException or DirectoryNotFoundException;
+}

@@ -1,0 +1,80 @@
+using Google.Protobuf.WellKnownTypes;
+using GrpcRec.Trainer.Mapping;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Evaluation;
+using GrpcRec.Training.Events;
+using GrpcRec.Training.Learning;
+using GrpcRec.V1;
+
+namespace GrpcRec.Trainer.Worker;
+
+/// <summary>The way of an event, whole: file → import → split → train → artefact.</summary>
+sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvider clock)
+{
+    /// <summary>Messages a second are for people; more would only cost the trainer time.</summary>
+    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
+
+    private readonly V1.Training _state = new()
+    {
+        ModelName = request.ModelName,
+        State = TrainingState.Running,
+        Progress = new TrainingProgress { Phase = TrainingPhase.Importing },
+    };
+
+    /// <param name="report">Called from this thread with a snapshot of the job.</param>
+    /// <returns>The job as it ended: succeeded, with its metrics.</returns>
+    public V1.Training Run(Action<V1.Training> report, CancellationToken cancellation)
+    {
+        var plan = PlanMapping.FromWire(request, options.ModelVersion);
+
+        // 1. Read and clean.
+        var imported = EventImporter.Import(
+            EventFileMapping.FromWire(request.Data, options.DataRoot),
+            EventFileMapping.CleaningFromWire(request.Data.Cleaning),
+            new Throttled<long>(clock, ProgressInterval, rows => Publish(report, new TrainingProgress { Phase = TrainingPhase.Importing, Step = rows })),
+            cancellation);
+        _state.ImportReport = ImportReportMapping.ToWire(imported.Report);
+        Publish(report, _state.Progress);
+
+        // 2. Split, and measure what a model has to beat.
+        var dataset = SplitMapping.Apply(request.Split, imported.Dataset);
+        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test);
+        foreach (var (baseline, metrics) in baselines)
+            foreach (var (metric, value) in metrics)
+                _state.BaselineMetrics[$"{baseline}/{metric}"] = value;
+
+        // 3. Train; the artefact appears whole or not at all.
+        var outcome = ModelTrainer.Train(
+            dataset, plan, options.CheckpointDirectory,
+            Path.Combine(options.ModelsDirectory, plan.ModelName, plan.ModelVersion),
+            new Throttled<TrainingProgressReport>(clock, ProgressInterval, progress => Publish(report, ProgressMapping.ToWire(progress))),
+            clock, cancellation);
+
+        _state.State = TrainingState.Succeeded;
+        _state.Model = new ModelVersion { Name = plan.ModelName, Version = plan.ModelVersion };
+        _state.Metrics.Add(outcome.Manifest.Metrics.ToDictionary());
+        _state.EndedAt = Timestamp.FromDateTimeOffset(clock.GetUtcNow());
+        return _state.Clone();
+    }
+
+    private void Publish(Action<V1.Training> report, TrainingProgress progress)
+    {
+        _state.Progress = progress;
+        report(_state.Clone());
+    }
+
+    /// <summary>Passes on the first report and then at most one in each interval.</summary>
+    private sealed class Throttled<T>(TimeProvider clock, TimeSpan interval, Action<T> handler) : IProgress<T>
+    {
+        private long _last;
+
+        public void Report(T value)
+        {
+            var now = clock.GetTimestamp();
+            if (_last != 0 && clock.GetElapsedTime(_last, now) < interval)
+                return;
+            _last = now;
+            handler(value);
+        }
+    }
+}
