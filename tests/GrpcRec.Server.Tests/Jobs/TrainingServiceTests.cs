@@ -1,0 +1,157 @@
+using Google.Protobuf.WellKnownTypes;
+using Grpc.Core;
+using GrpcRec.Server.Tests.Hosting;
+using GrpcRec.V1;
+
+namespace GrpcRec.Server.Tests.Jobs;
+
+public class TrainingServiceTests
+{
+    static Task<TestServer> StartAsync() => TestServer.StartAsync(
+        options => options with { Trainer = Path.Combine(options.DataRoot, "worker.sh") },
+        folder =>
+        {
+            TroubledWorker.Write(folder, TroubledWorker.Hangs);
+            File.WriteAllText(Path.Combine(folder, "events.csv"), "user_id,item_id\n");
+            File.WriteAllText(Path.Combine(folder, "events.dat"), "");
+        });
+
+    static TrainRequest Request() => new() { ModelName = "m", Data = new() { Path = "events.csv" } };
+
+    static TaskSpec Task(TaskKind kind, LabelSpec? label = null) => new() { Name = "t", Kind = kind, Label = label };
+
+    /// <summary>One change for the worse each, the field at fault, the reason.</summary>
+    static readonly (Action<TrainRequest> Spoil, string Field, string Reason)[] Mistakes =
+    [
+        (r => r.ModelName = "", "model_name", "REQUIRED"),
+        (r => r.ModelName = new('a', 65), "model_name", "TOO_LONG"),
+        (r => r.ModelName = "-a", "model_name", "INVALID_FORMAT"),
+        (r => r.ModelName = "../a", "model_name", "INVALID_FORMAT"),
+        (r => r.ModelName = "A", "model_name", "INVALID_FORMAT"),
+        (r => r.Data = null, "data", "REQUIRED"),
+        (r => r.Data.Path = "", "data.path", "REQUIRED"),
+        (r => r.Data.Path = "../events.csv", "data.path", "NOT_ALLOWED"),
+        (r => r.Data.Path = "/etc/passwd", "data.path", "NOT_ALLOWED"),
+        (r => r.Data.Path = "events.dat", "data.format", "REQUIRED"),
+        (r => r.Data.Format = (DataFormat)9, "data.format", "UNKNOWN_NAME"),
+        (r => r.Data.Columns = new() { ItemId = new('a', 257) }, "data.columns.item_id", "TOO_LONG"),
+        (r => r.Data.Columns = new() { Labels = { "a", "a" } }, "data.columns.labels[1]", "REPEATED"),
+        (r => r.Data.Columns = new() { Labels = { "" } }, "data.columns.labels[0]", "REQUIRED"),
+        (r => r.Data.Columns = new() { Labels = { Enumerable.Range(0, 65).Select(i => $"l{i}") } }, "data.columns.labels", "TOO_MANY"),
+        (r => r.Data.Cleaning = new() { MinUserEvents = 0 }, "data.cleaning.min_user_events", "OUT_OF_RANGE"),
+        (r => r.Data.Cleaning = new() { MinItemEvents = -1 }, "data.cleaning.min_item_events", "OUT_OF_RANGE"),
+        (r => r.Data.Cleaning = new() { MaxBadRowShare = 1.1 }, "data.cleaning.max_bad_row_share", "OUT_OF_RANGE"),
+        (r => r.Data.Cleaning = new() { MaxBadRowShare = double.NaN }, "data.cleaning.max_bad_row_share", "NOT_FINITE"),
+        (r => r.Data.Cleaning = new() { SessionGap = new() { Seconds = -1 } }, "data.cleaning.session_gap", "OUT_OF_RANGE"),
+        (r => r.Tasks.Add(Enumerable.Range(0, 17).Select(i => new TaskSpec { Name = $"t{i}", Kind = TaskKind.NextItem })), "tasks", "TOO_MANY"),
+        (r => r.Tasks.Add(new TaskSpec { Kind = TaskKind.NextItem }), "tasks[0].name", "REQUIRED"),
+        (r => r.Tasks.Add(new TaskSpec { Name = "1a", Kind = TaskKind.NextItem }), "tasks[0].name", "INVALID_FORMAT"),
+        (r => r.Tasks.Add(new TaskSpec { Name = new('a', 65), Kind = TaskKind.NextItem }), "tasks[0].name", "TOO_LONG"),
+        (r => r.Tasks.Add([Task(TaskKind.NextItem), Task(TaskKind.NextItem)]), "tasks[1].name", "REPEATED"),
+        (r => r.Tasks.Add(Task(TaskKind.Unspecified)), "tasks[0].kind", "REQUIRED"),
+        (r => r.Tasks.Add(Task((TaskKind)9)), "tasks[0].kind", "UNKNOWN_NAME"),
+        (r => r.Tasks.Add(Task(TaskKind.Regression)), "tasks[0].kind", "NOT_ALLOWED"),
+        (r => r.Tasks.Add(new TaskSpec { Name = "t", Kind = TaskKind.NextItem, Weight = 0 }), "tasks[0].weight", "OUT_OF_RANGE"),
+        (r => r.Tasks.Add(new TaskSpec { Name = "t", Kind = TaskKind.NextItem, Weight = 1_001 }), "tasks[0].weight", "OUT_OF_RANGE"),
+        (r => r.Tasks.Add(new TaskSpec { Name = "t", Kind = TaskKind.NextItem, Weight = double.PositiveInfinity }), "tasks[0].weight", "NOT_FINITE"),
+        (r => r.Tasks.Add(Task(TaskKind.NextItem, new() { NextCategory = true })), "tasks[0].label", "NOT_ALLOWED"),
+        (r => r.Tasks.Add(Task(TaskKind.Binary)), "tasks[0].label", "REQUIRED"),
+        (r => r.Tasks.Add(Task(TaskKind.Binary, new() { NextCategory = true })), "tasks[0].label", "NOT_ALLOWED"),
+        (r => r.Tasks.Add(Task(TaskKind.Multiclass, new() { ValueAtLeast = 1 })), "tasks[0].label", "NOT_ALLOWED"),
+        (r => r.Tasks.Add(Task(TaskKind.Binary, new() { Behaviors = new() })), "tasks[0].label.behaviors.names", "REQUIRED"),
+        (r => r.Tasks.Add(Task(TaskKind.Binary, new() { Behaviors = new() { Names = { "a", "a" } } })), "tasks[0].label.behaviors.names[1]", "REPEATED"),
+        (r => r.Tasks.Add(Task(TaskKind.Binary, new() { ValueAtLeast = double.NaN })), "tasks[0].label.value_at_least", "NOT_FINITE"),
+        (r => r.Tasks.Add(Task(TaskKind.Binary, new() { Column = "c" })), "tasks[0].label.column", "UNKNOWN_NAME"),
+        (r => r.Tasks.Add(Task(TaskKind.Multiclass, new() { ValueClasses = new() { Values = { 1 } } })), "tasks[0].label.value_classes.values", "OUT_OF_RANGE"),
+        (r => r.Tasks.Add(Task(TaskKind.Multiclass, new() { ValueClasses = new() { Values = { 1, 1 } } })), "tasks[0].label.value_classes.values[1]", "OUT_OF_ORDER"),
+        (r => r.Tasks.Add(Task(TaskKind.Multiclass, new() { NextBehavior = false })), "tasks[0].label.next_behavior", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { Encoder = "gru" }, "architecture.encoder", "UNKNOWN_NAME"),
+        (r => r.Architecture = new() { EmbeddingSize = 3 }, "architecture.embedding_size", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { HiddenSize = 1_025 }, "architecture.hidden_size", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { Layers = 5 }, "architecture.layers", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { Dropout = 0.95 }, "architecture.dropout", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { BottomSize = 0 }, "architecture.bottom_size", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { TowerSize = -1 }, "architecture.tower_size", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { MaxSequenceLength = 2_049 }, "architecture.max_sequence_length", "OUT_OF_RANGE"),
+        (r => r.Hyperparameters = new() { Epochs = 0 }, "hyperparameters.epochs", "OUT_OF_RANGE"),
+        (r => r.Hyperparameters = new() { BatchSize = 4_097 }, "hyperparameters.batch_size", "OUT_OF_RANGE"),
+        (r => r.Hyperparameters = new() { LearningRate = 0 }, "hyperparameters.learning_rate", "OUT_OF_RANGE"),
+        (r => r.Hyperparameters = new() { GradientClipNorm = double.PositiveInfinity }, "hyperparameters.gradient_clip_norm", "NOT_FINITE"),
+        (r => r.Hyperparameters = new() { Patience = 0 }, "hyperparameters.patience", "OUT_OF_RANGE"),
+        (r => r.Hyperparameters = new() { MaxDuration = new() }, "hyperparameters.max_duration", "OUT_OF_RANGE"),
+        (r => r.Split = new() { Time = new() { ValidationShare = 1 } }, "split.time.validation_share", "OUT_OF_RANGE"),
+        (r => r.Split = new() { Time = new() { TestShare = 0.95 } }, "split.time", "OUT_OF_RANGE"),
+        (r => r.Split = new() { Date = new() { TestFrom = new Timestamp { Seconds = 1 } } }, "split.date.validation_from", "REQUIRED"),
+        (r => r.Split = new() { Date = new() { ValidationFrom = new Timestamp { Seconds = 2 }, TestFrom = new Timestamp { Seconds = 2 } } }, "split.date.test_from", "OUT_OF_ORDER"),
+        (r => r.Split = new() { Date = new() { ValidationFrom = new Timestamp { Nanos = -1 }, TestFrom = new Timestamp { Seconds = 2 } } }, "split.date.validation_from", "OUT_OF_RANGE"),
+    ];
+
+    [Fact]
+    public async System.Threading.Tasks.Task Train_EachMistake_IsBlamedOnItsFieldAndMakesNoJob()
+    {
+        await using var server = await StartAsync();
+        var client = new TrainingService.TrainingServiceClient(server.Channel);
+        foreach (var (spoil, field, reason) in Mistakes)
+        {
+            var request = Request();
+            spoil(request);
+            var error = await FirstErrorAsync(client, request);
+            error.Blames(field, reason);
+            Assert.Single(error.Fields);
+        }
+        Assert.Empty((await client.ListTrainingsAsync(new())).Trainings);
+    }
+
+    [Fact]
+    public async System.Threading.Tasks.Task Train_SeveralMistakes_AreToldTogether()
+    {
+        await using var server = await StartAsync();
+        var request = new TrainRequest { Hyperparameters = new() { Epochs = 0 }, Architecture = new() { Encoder = "gru" } };
+        var error = await FirstErrorAsync(new(server.Channel), request);
+        Assert.Equal(["model_name", "data", "architecture.encoder", "hyperparameters.epochs"], error.Fields);
+    }
+
+    [Fact]
+    public async System.Threading.Tasks.Task Train_WatcherGoesAway_JobGoesOnUntilItIsCancelled()
+    {
+        await using var server = await StartAsync();
+        var client = new TrainingService.TrainingServiceClient(server.Channel);
+        string id;
+        using (var call = client.Train(Request()))
+        {
+            Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
+            id = call.ResponseStream.Current.Training.TrainingId;
+        }
+
+        using var watch = client.WatchTraining(new() { TrainingId = id });
+        while (await watch.ResponseStream.MoveNext(CancellationToken.None) && watch.ResponseStream.Current.Training.Attempts == 0)
+        {
+        }
+        Assert.Equal(TrainingState.Running, (await client.GetTrainingAsync(new() { TrainingId = id })).Training.State);
+        await client.CancelTrainingAsync(new() { TrainingId = id });
+        Training? last = null;
+        while (await watch.ResponseStream.MoveNext(CancellationToken.None)) last = watch.ResponseStream.Current.Training;
+        Assert.Equal(TrainingState.Cancelled, last!.State);
+
+        var again = await WireError.OfAsync(() => client.CancelTrainingAsync(new() { TrainingId = id }).ResponseAsync);
+        Assert.Equal((StatusCode.FailedPrecondition, "TRAINING_ENDED"), (again.Code, again.Reason));
+        Assert.Equal(id, Assert.Single((await client.ListTrainingsAsync(new() { PageSize = 1 })).Trainings).TrainingId);
+    }
+
+    [Fact]
+    public async System.Threading.Tasks.Task Calls_UnknownOrMissingId_AreRefusedClearly()
+    {
+        await using var server = await StartAsync();
+        var client = new TrainingService.TrainingServiceClient(server.Channel);
+        var unknown = await WireError.OfAsync(() => client.GetTrainingAsync(new() { TrainingId = "../x" }).ResponseAsync);
+        Assert.Equal((StatusCode.NotFound, "TRAINING_NOT_FOUND"), (unknown.Code, unknown.Reason));
+        (await WireError.OfAsync(() => client.CancelTrainingAsync(new()).ResponseAsync)).Blames("training_id", "REQUIRED");
+        (await WireError.OfAsync(() => client.ListTrainingsAsync(new() { PageSize = 0 }).ResponseAsync)).Blames("page_size", "OUT_OF_RANGE");
+    }
+
+    static async Task<WireError> FirstErrorAsync(TrainingService.TrainingServiceClient client, TrainRequest request)
+    {
+        using var call = client.Train(request);
+        return await WireError.OfAsync(() => call.ResponseStream.MoveNext(CancellationToken.None));
+    }
+}
