@@ -50,7 +50,7 @@ internal static class ChunkedSoftmaxLoss
                 p.scatter_add_(1, target, full_like(target, -1, dtype: ScalarType.Float32));
                 queryGradient.narrow(0, start, count).copy_(p.mm(e));
                 embeddingGradient.addmm_(p.t(), part, 1, 1);
-                biasGradient.add_(p.sum(0));
+                biasGradient.add_(p.sum([0L]));  // not sum(0): a literal zero is also a ScalarType, and that overload sums all
             }
 
             var scale = 1.0 / rows;

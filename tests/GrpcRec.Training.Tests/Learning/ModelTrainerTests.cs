@@ -122,7 +122,7 @@ public class ModelTrainerTests
     }
 
     [Fact]
-    public void Train_AbsurdLearningRate_NamesStepAndField()
+    public void Train_LearningRateNotANumber_NamesTheField()
     {
         using var space = new Workspace();
         var plan = TinyData.Plan(TinyData.NextItem);

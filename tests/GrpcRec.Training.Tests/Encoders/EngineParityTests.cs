@@ -1,0 +1,153 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Encoders;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Tests.Learning;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace GrpcRec.Training.Tests.Encoders;
+
+/// <summary>
+/// What TorchSharp trains is what the engines run. Tolerance: 1e-5 of the largest value compared, or 1e-5 where that is below 1: sums of
+/// float32 in another order differ in proportion to the sums' size.
+/// </summary>
+[Collection(TorchTests.Name)]
+public class EngineParityTests
+{
+    private const double Tolerance = 1e-5;
+    private static readonly TaskDefinition[] AllTasks = [TinyData.Category, TinyData.Like, TinyData.NextItem, TinyData.Rating];
+
+    public static TheoryData<EngineKind, int, int, bool, int, int, int> Shapes
+    {
+        get
+        {
+            var shapes = new TheoryData<EngineKind, int, int, bool, int, int, int>();
+            foreach (var kind in (EngineKind[])[EngineKind.Scalar, EngineKind.Auto])
+            {
+                // engine, layers, H, tied, behaviours, tower, tasks as a bit mask
+                shapes.Add(kind, 1, 1, true, 1, 0, 0b0100);
+                shapes.Add(kind, 1, 16, true, 2, 6, 0b1111);
+                shapes.Add(kind, 2, 37, false, 3, 5, 0b1111);
+                shapes.Add(kind, 3, 19, true, 1, 0, 0b1011);
+                shapes.Add(kind, 2, 128, false, 2, 32, 0b0110);
+                shapes.Add(kind, 1, 65, true, 2, 1, 0b0001);
+                shapes.Add(kind, 3, 7, false, 4, 3, 0b1000);
+            }
+
+            return shapes;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Engine_FreshModel_AgreesWithTorch(EngineKind kind, int layers, int hidden, bool tied, int behaviors, int tower, int taskMask)
+    {
+        using var scope = NewDisposeScope();
+        var data = TinyData.Cycle(items: 31, sequences: 3, length: 40, behaviors: behaviors, seed: hidden);
+        TaskDefinition[] tasks = [.. AllTasks.Where((_, k) => (taskMask >> k & 1) == 1)];
+        var plan = TinyData.Plan(tasks);
+        plan = plan with { Architecture = plan.Architecture with { Layers = layers, HiddenSize = hidden, EmbeddingSize = 13, TiedItemEmbedding = tied, TowerSize = tower } };
+        random.manual_seed(hidden * 100 + layers);
+        using var model = new MultiTaskModel(TrainingPlanRules.Manifest(plan, data, TaskLabels.Build(data, tasks), DateTimeOffset.UnixEpoch), dropout: 0.3);
+        using (no_grad())
+        {
+            // Wide and uneven weights, biases too: a swapped gate or a forgotten bias cannot hide behind zeros.
+            foreach (var parameter in model.Parameters.Trained)
+                parameter.add_(randn_like(parameter) * 0.3);
+        }
+
+        AssertParity(model, model.Parameters.Export(), data, kind);
+    }
+
+    [Theory]
+    [InlineData(EngineKind.Scalar)]
+    [InlineData(EngineKind.Auto)]
+    public void Engine_TrainedArtefactFromDisk_AgreesWithTorch(EngineKind kind)
+    {
+        using var scope = NewDisposeScope();
+        using var space = new Workspace();
+        var data = TinyData.Cycle();
+        var plan = TinyData.Plan(AllTasks);
+        ModelTrainer.Train(data, plan, space.Checkpoint, space.Artifact(), progress: null, TimeProvider.System, CancellationToken.None);
+        var artifact = ModelArtifact.Load(space.Artifact());
+        using var model = new MultiTaskModel(artifact.Manifest, dropout: 0);
+        model.Parameters.Import(artifact);
+
+        AssertParity(model, model.Parameters.Export(), data, kind);
+    }
+
+    private static void AssertParity(MultiTaskModel model, IReadOnlyDictionary<string, WeightTensor> weights, SequenceDataset data, EngineKind kind)
+    {
+        var manifest = model.Parameters.Manifest;
+        var artifact = ModelArtifact.Create(manifest, data.Items, weights);
+        using var engine = StepEngineFactory.Create(artifact, new EngineOptions { Kind = kind, SlotCapacity = 4 });
+        Assert.True(engine.TryRent(out var slot));
+        const int steps = 30;
+        using var frozen = no_grad();
+        var items = tensor(Array.ConvertAll(data.ItemIds[..steps], i => (long)i), [steps, 1]);
+        var behaviors = tensor(Array.ConvertAll(data.BehaviorIds[..steps], i => (long)i), [steps, 1]);
+        var states = new LstmEncoder(model.Parameters, dropout: 0.3).Forward(items, model.ReadsBehaviors ? behaviors : null, training: false);
+
+        var hidden = new float[manifest.Encoder.HiddenSize];
+        for (var t = 0; t < steps; t++)
+        {
+            engine.Step([new StepEvent(slot, data.ItemIds[t], data.BehaviorIds[t])]);
+            engine.ReadHidden(slot, hidden);
+            AssertClose($"state {t}", states[t, 0], hidden);
+        }
+
+        AssertLogits(model, engine, slot, states[steps - 1]);
+    }
+
+    private static void AssertLogits(MultiTaskModel model, IStepEngine engine, Slot slot, Tensor h)
+    {
+        var manifest = model.Parameters.Manifest;
+        var all = arange(manifest.CatalogSize, ScalarType.Int64);
+        var candidate = new float[manifest.CatalogSize * engine.CandidateWidth];
+        var sequence = new float[engine.SequenceWidth];
+        if (engine.CandidateWidth > 0)
+            engine.ScoreCandidates(slot, Enumerable.Range(0, manifest.CatalogSize).ToArray(), candidate);
+        if (engine.SequenceWidth > 0)
+            engine.ScoreSequence(slot, sequence);
+        var repeated = h.expand(manifest.CatalogSize, -1);
+        int candidateColumn = 0, sequenceColumn = 0;
+        foreach (var task in manifest.Tasks)
+        {
+            if (task.Kind == TaskKind.NextItem)
+            {
+                var expected = addmm(model.Heads.ItemBias, model.Heads.NextItemQuery(h), model.Heads.OutputEmbedding.t(), 1, 1);
+                var catalog = new float[manifest.CatalogSize];
+                engine.ScoreCatalog(slot, catalog);
+                AssertClose(task.Name, expected, catalog);
+                AssertClose(task.Name, expected, Columns(candidateColumn++, 1));
+            }
+            else if (task.NeedsCandidate)
+            {
+                AssertClose(task.Name, model.Heads.Logits(task.Name, model.Heads.Bottom(repeated, all, training: false)), Columns(candidateColumn, task.OutputWidth));
+                candidateColumn += task.OutputWidth;
+            }
+            else
+            {
+                AssertClose(task.Name, model.Heads.Logits(task.Name, h), sequence[sequenceColumn..(sequenceColumn + task.OutputWidth)]);
+                sequenceColumn += task.OutputWidth;
+            }
+        }
+
+        Assert.Equal((engine.CandidateWidth, engine.SequenceWidth), (candidateColumn, sequenceColumn));
+
+        float[] Columns(int first, int width) =>
+            [.. Enumerable.Range(0, manifest.CatalogSize).SelectMany(v => candidate.Skip(v * engine.CandidateWidth + first).Take(width))];
+    }
+
+    private static void AssertClose(string what, Tensor expected, float[] actual)
+    {
+        var values = expected.contiguous().data<float>().ToArray();
+        Assert.Equal(values.Length, actual.Length);
+        var scale = Math.Max(1, values.Max(Math.Abs));
+        for (var i = 0; i < values.Length; i++)
+            Assert.True(Math.Abs(values[i] - actual[i]) <= Tolerance * scale, $"{what}[{i}]: torch {values[i]}, engine {actual[i]}");
+    }
+}
