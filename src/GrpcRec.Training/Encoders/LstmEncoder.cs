@@ -20,7 +20,11 @@ internal sealed class LstmEncoder(ModelParameters parameters, double dropout)
         if (training && dropout > 0)
             x = F.dropout(x, dropout, training: true);
         parameters.Lstm.train(training);
-        var (states, _, _) = parameters.Lstm.call(x);
-        return states.MoveToOuterDisposeScope();
+        // Always with gradients, also where none is wanted: without them libtorch 2.10 takes oneDNN's AVX-512 inference kernel, which is
+        // wrong by up to 0.6 for many sizes (H = 1, 16, 37, 65; found by the parity tests, gone under ONEDNN_MAX_CPU_ISA=AVX2).
+        var keepsGradient = is_grad_enabled();
+        using (enable_grad())
+            x = parameters.Lstm.call(x).Item1;
+        return (keepsGradient ? x : x.detach()).MoveToOuterDisposeScope();
     }
 }
