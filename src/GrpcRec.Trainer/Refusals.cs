@@ -1,6 +1,7 @@
 using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Worker;
 using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Events;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
@@ -11,6 +12,7 @@ namespace GrpcRec.Trainer;
 static class Refusals
 {
     public static bool IsForAPerson(Exception exception) =>
-        exception is ImportException or SplitException or TaskDefinitionException or TrainingException or TrainRequestException or ArtifactException
+        exception is TrainRequestException or ImportException or BenchmarkDataException or DatasetLimitException or SplitException
+            or TaskDefinitionException or TrainingException or EvaluationException or ArtifactException
             or FileNotFoundException or DirectoryNotFoundException;
 }

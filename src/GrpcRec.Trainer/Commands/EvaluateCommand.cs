@@ -124,7 +124,7 @@ static class EvaluateCommand
                 var artifact = Path.Combine(OutputDirectory ?? scratch.FullName, plan.ModelName, plan.ModelVersion);
                 return TrainingDisplay.Run(
                     $"{Preset.Name}, seed {seed}",
-                    progress => ModelTrainer.Train(dataset, plan, Path.Combine(scratch.FullName, "checkpoints"), artifact, progress, clock, cancellation))
+                    progress => ModelTrainer.Train(dataset, plan, Path.Combine(scratch.FullName, "checkpoints"), artifact, progress, clock, cancellation, note: System.Console.Error.WriteLine))
                     .Manifest.Metrics;
             }
             finally

@@ -9,7 +9,8 @@ using GrpcRec.V1;
 namespace GrpcRec.Trainer.Worker;
 
 /// <summary>The way of an event, whole: file → import → split → train → artefact.</summary>
-sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvider clock)
+/// <param name="note">Told what an operator should know of: that a checkpoint was taken up, or why not.</param>
+sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvider clock, Action<string> note)
 {
     /// <summary>Messages a second are for people; more would only cost the trainer time.</summary>
     private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
@@ -38,17 +39,17 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
 
         // 2. Split, and measure what a model has to beat.
         var dataset = SplitMapping.Apply(request.Split, imported.Dataset);
-        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test);
-        foreach (var (baseline, metrics) in baselines)
-            foreach (var (metric, value) in metrics)
-                _state.BaselineMetrics[$"{baseline}/{metric}"] = value;
+        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test)
+            .SelectMany(baseline => baseline.Value.Select(metric => KeyValuePair.Create($"{baseline.Key}/{metric.Key}", metric.Value)))
+            .ToDictionary();
+        _state.BaselineMetrics.Add(baselines);
 
         // 3. Train; the artefact appears whole or not at all.
         var outcome = ModelTrainer.Train(
             dataset, plan, options.CheckpointDirectory,
             Path.Combine(options.ModelsDirectory, plan.ModelName, plan.ModelVersion),
             new Throttled<TrainingProgressReport>(clock, ProgressInterval, progress => Publish(report, ProgressMapping.ToWire(progress))),
-            clock, cancellation);
+            clock, cancellation, baselines, note);
 
         _state.State = TrainingState.Succeeded;
         _state.Model = new ModelVersion { Name = plan.ModelName, Version = plan.ModelVersion };

@@ -50,7 +50,7 @@ sealed class TrainingWorkerService(WorkerOptions options, IHostApplicationLifeti
     private async Task RunAsync(TrainRequest request, IServerStreamWriter<TrainResponse> responses, CancellationToken cancellation)
     {
         var updates = Channel.CreateBounded<V1.Training>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
-        var job = new TrainingJob(request, options, clock);
+        var job = new TrainingJob(request, options, clock, note => WorkerLog.Note(logger, note));
         var work = Task.Factory.StartNew(
             () =>
             {
