@@ -5,6 +5,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using GrpcRec.V1;
 using Spectre.Console;
+using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
 namespace GrpcRec.Server.Commands;
 
@@ -17,6 +18,9 @@ static class DemoCommand
     const string ModelName = "demo";
     const int Ranked = 10;
     const int Scored = 5;
+
+    /// <summary>For as many epochs as a slower or busier machine has in it; two idle cores need less.</summary>
+    static readonly TimeSpan TrainingTime = TimeSpan.FromSeconds(90);
 
     sealed record Settings(string World, FileInfo? Data, int Port, long Seed, int? Epochs, bool Once);
 
@@ -62,14 +66,14 @@ static class DemoCommand
     static async Task<int> FailAsync(bool once, string message)
     {
         await Console.Error.WriteLineAsync(message);
-        if (once) await Console.Out.WriteLineAsync(new JsonObject { ["ok"] = false, ["error"] = message }.ToJsonString());
+        if (once) await Console.Out.WriteLineAsync(new JsonObject { ["ok"] = false, ["error"] = message }.ToJsonString(DemoResult.Readable));
         return 1;
     }
 
     static async Task<int> RunAsync(Settings settings, string folder, CancellationToken cancellation)
     {
         var started = TimeProvider.System.GetTimestamp();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(settings.Once ? Console.Error : Console.Out) });
+        var console = settings.Once ? Terminal.Error : Terminal.Output;
 
         // 1. Events.
         var (request, dataRoot) = settings.Data is { } file ? OwnData(file) : await SynthesizeAsync(settings, folder, console, cancellation);
@@ -78,6 +82,7 @@ static class DemoCommand
         request.Hyperparameters ??= new();
         request.Hyperparameters.Seed = settings.Seed;
         if (settings.Epochs is { } epochs) request.Hyperparameters.Epochs = epochs;
+        else request.Hyperparameters.MaxDuration ??= Duration.FromTimeSpan(TrainingTime);
         var user = DemoUser.Pick(Path.Combine(dataRoot, request.Data.Path), request.Data.Columns);
 
         // 2. A server, and a client's channel to it.

@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
@@ -13,6 +14,9 @@ sealed record DemoResult(TimeSpan Elapsed, DemoUser User, Training Training, Mod
     public bool Ok => Rank.Items.Count > 0 && Score.Candidates.Count > 0 && Score.Candidates.All(candidate => candidate.Known)
         && Rank.Model.Version == Training.Model.Version && Score.Model.Version == Training.Model.Version;
 
+    /// <summary>For a terminal and for programs, never for a page of HTML: quotes stay as they are.</summary>
+    public static JsonSerializerOptions Readable { get; } = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>{"ok","seconds","model","score","rank","metrics","truth","baselines"} on one line.</summary>
     public string ToJson() => new JsonObject
     {
@@ -24,7 +28,7 @@ sealed record DemoResult(TimeSpan Elapsed, DemoUser User, Training Training, Mod
         ["metrics"] = ToNode(Training.Metrics),
         ["truth"] = ToNode(Oracle),
         ["baselines"] = new JsonObject(MetricTable.ByBaseline(Training.BaselineMetrics).Select(baseline => KeyValuePair.Create(baseline.Key, (JsonNode?)ToNode(baseline.Value)))),
-    }.ToJsonString();
+    }.ToJsonString(Readable);
 
     static JsonNode? ToNode(IMessage message) => JsonNode.Parse(JsonFormatter.Default.Format(message));
 

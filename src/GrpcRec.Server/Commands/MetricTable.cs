@@ -6,10 +6,25 @@ namespace GrpcRec.Server.Commands;
 /// <summary>A model's metrics beside its baselines' and, in a synthetic world, beside the best that anyone who knows the world could reach.</summary>
 static class MetricTable
 {
-    /// <summary>The metrics that a person looks at first.</summary>
-    public static bool IsHeadline(string metric) =>
-        metric is "hr@10" or "ndcg@10" or "mrr" || metric.StartsWith("hr@10/", StringComparison.Ordinal) || metric.StartsWith("ndcg@10/", StringComparison.Ordinal)
-        || metric.StartsWith("auc/", StringComparison.Ordinal) || metric.StartsWith("accuracy/", StringComparison.Ordinal);
+    /// <summary>
+    /// The metrics that a person looks at first, of those given: ranking at 10, the AUC of yes-or-no tasks, the accuracy of the others
+    /// (that of a rare yes is high for a model that always says no).
+    /// </summary>
+    public static IReadOnlyList<string> Headlines(IEnumerable<string> metrics)
+    {
+        var all = metrics.ToHashSet(StringComparer.Ordinal);
+        return [.. all.Where(metric => Rank(metric) is not null).OrderBy(metric => Rank(metric)).ThenBy(metric => metric, StringComparer.Ordinal)];
+
+        int? Rank(string metric) => metric switch
+        {
+            "hr@10" => 0,
+            "ndcg@10" => 1,
+            "mrr@10" => 2,
+            _ when metric.StartsWith("auc/", StringComparison.Ordinal) => 3,
+            _ when metric.StartsWith("accuracy/", StringComparison.Ordinal) && !all.Contains($"auc/{metric["accuracy/".Length..]}") => 4,
+            _ => null,
+        };
+    }
 
     /// <summary>"name/metric" → metrics by name. A metric's own name may hold a '/', a baseline's cannot.</summary>
     public static SortedDictionary<string, SortedDictionary<string, double>> ByBaseline(IEnumerable<KeyValuePair<string, double>> flat)
@@ -28,12 +43,12 @@ static class MetricTable
     /// <param name="oracle">Empty when the truth is not known.</param>
     public static Table Build(IDictionary<string, double> metrics, IDictionary<string, SortedDictionary<string, double>> baselines, IReadOnlyDictionary<string, double> oracle)
     {
-        var table = new Table().RoundedBorder().AddColumn("Metric").AddColumn(new TableColumn("[bold]Model[/]").RightAligned());
+        var table = new Table().RoundedBorder().AddColumn(new TableColumn("Metric").NoWrap()).AddColumn(new TableColumn("[bold]Model[/]").RightAligned());
         foreach (var name in baselines.Keys) table.AddColumn(new TableColumn(new Text(name)).RightAligned());
         if (oracle.Count > 0) table.AddColumn(new TableColumn("[green]Best possible[/]").RightAligned());
 
-        var shown = metrics.Keys.Where(metric => IsHeadline(metric) || oracle.ContainsKey(metric)).Order(StringComparer.Ordinal).ToArray();
-        foreach (var metric in shown.Length > 0 ? shown : [.. metrics.Keys.Order(StringComparer.Ordinal)])
+        var shown = Headlines(metrics.Keys);
+        foreach (var metric in shown.Count > 0 ? shown : [.. metrics.Keys.Order(StringComparer.Ordinal)])
         {
             var cells = new List<Text> { new(metric), new(Number(metrics[metric]), new Style(decoration: Decoration.Bold)) };
             cells.AddRange(baselines.Values.Select(values => new Text(values.TryGetValue(metric, out var value) ? Number(value) : "")));

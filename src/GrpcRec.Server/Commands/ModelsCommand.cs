@@ -67,7 +67,7 @@ static class ModelsCommand
             });
     }
 
-    static void PrintActive(Model model, string previous) => AnsiConsole.WriteLine(
+    static void PrintActive(Model model, string previous) => Terminal.Output.WriteLine(
         previous.Length == 0 ? $"{model.Model_.Name} {model.Model_.Version} is active." : $"{model.Model_.Name} {model.Model_.Version} is active; before: {previous}.");
 
     static void Print(IEnumerable<Model> models)
@@ -81,9 +81,9 @@ static class ModelsCommand
                 new Text(model.CreatedAt?.ToDateTimeOffset().ToString("yyyy-MM-dd HH:mm", CultureInfo.InvariantCulture) ?? ""),
                 new Text(model.CatalogSize.ToString("N0", CultureInfo.InvariantCulture)),
                 new Text(string.Join(", ", model.Tasks.Select(task => task.Name))),
-                new Text(string.Join("  ", model.Metrics.Where(metric => MetricTable.IsHeadline(metric.Key)).OrderBy(metric => metric.Key, StringComparer.Ordinal)
-                    .Select(metric => $"{metric.Key} {metric.Value.ToString("0.000", CultureInfo.InvariantCulture)}"))));
-        if (table.Rows.Count == 0) AnsiConsole.WriteLine("The server holds no model. `grpcrec train` makes one.");
-        else AnsiConsole.Write(table);
+                new Text(string.Join("  ", MetricTable.Headlines(model.Metrics.Keys)
+                    .Select(metric => $"{metric} {model.Metrics[metric].ToString("0.000", CultureInfo.InvariantCulture)}"))));
+        if (table.Rows.Count == 0) Terminal.Output.WriteLine("The server holds no model. `grpcrec train` makes one.");
+        else Terminal.Output.Write(table);
     }
 }

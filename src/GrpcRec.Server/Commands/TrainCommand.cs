@@ -20,7 +20,7 @@ static class TrainCommand
         {
             // With --json standard output holds one object; everything for people goes to standard error.
             var json = parsed.GetValue(options.Json);
-            var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(json ? Console.Error : Console.Out) });
+            var console = json ? Terminal.Error : Terminal.Output;
             try
             {
                 var address = parsed.GetValue(options.Address);

@@ -80,8 +80,8 @@ sealed class TrainingDisplay(IAnsiConsole console)
     static string Validation(TrainingProgress progress)
     {
         const int shown = 3;
-        var metrics = progress.ValidationMetrics.Where(metric => MetricTable.IsHeadline(metric.Key)).OrderBy(metric => metric.Key, StringComparer.Ordinal).Take(shown);
-        var text = string.Join(", ", metrics.Select(metric => $"{metric.Key} {Number(metric.Value)}"));
+        var metrics = MetricTable.Headlines(progress.ValidationMetrics.Keys).Take(shown);
+        var text = string.Join(", ", metrics.Select(metric => $"{metric} {Number(progress.ValidationMetrics[metric])}"));
         return text.Length == 0 ? "" : $"  validation {text}";
     }
 
