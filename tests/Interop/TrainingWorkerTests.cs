@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Grpc.Core;
+using GrpcRec.Server.Jobs;
+using GrpcRec.V1;
+
+namespace GrpcRec.Interop.Tests;
+
+/// <summary>The real training worker under a real server, and what happens to it.</summary>
+public sealed class TrainingWorkerTests(TrainingFixture training) : IClassFixture<TrainingFixture>
+{
+    /// <summary>More epochs than pass before a test does what it is about.</summary>
+    const int ManyEpochs = 60;
+
+    [SkippableFact]
+    public async Task Train_WorkerKilled_IsRestartedFromItsCheckpointAndSucceeds()
+    {
+        _ = Installed.Trainer;
+        await using var server = await training.StartAsync();
+        using var call = new TrainingService.TrainingServiceClient(server.Channel).Train(training.Request(ManyEpochs));
+        var job = await UntilAsync(call, state => state.Progress?.Epoch >= 3);
+        Kill(server, job.TrainingId);
+
+        var resumed = await UntilAsync(call, state => state.Attempts == 2 && state.Progress?.Phase == TrainingPhase.Training);
+        Assert.True(resumed.Progress.Epoch >= 2, $"It began again with epoch {resumed.Progress.Epoch}.");
+        var end = await UntilAsync(call, state => TrainingJob.IsEnd(state.State));
+        Assert.Equal((TrainingState.Succeeded, 2, ""), (end.State, end.Attempts, end.Error));
+        Assert.False(Directory.Exists(Path.Combine(server.Options.StateDirectory, "jobs", end.TrainingId, "work")));
+    }
+
+    [SkippableFact]
+    public async Task Train_Cancelled_EndsTheWorkerAndPublishesNothing()
+    {
+        _ = Installed.Trainer;
+        await using var server = await training.StartAsync();
+        var client = new TrainingService.TrainingServiceClient(server.Channel);
+        using var call = client.Train(training.Request(ManyEpochs));
+        var job = await UntilAsync(call, state => state.Progress?.Phase == TrainingPhase.Training);
+        var worker = WorkerOf(server, job.TrainingId);
+        await client.CancelTrainingAsync(new() { TrainingId = job.TrainingId });
+        var end = await UntilAsync(call, state => TrainingJob.IsEnd(state.State));
+        Assert.Equal(TrainingState.Cancelled, end.State);
+        Assert.False(worker.IsAlive);
+        Assert.Empty((await new ModelService.ModelServiceClient(server.Channel).ListModelsAsync(new())).Models);
+    }
+
+    [SkippableFact]
+    public async Task Train_PastTheMemoryLimit_FailsWithThatReason()
+    {
+        _ = Installed.Trainer;
+        // Less than the worker needs before its first step, more than the least that the option takes.
+        await using var server = await training.StartAsync(options => options with { TrainerMemoryBytes = 80L << 20 });
+        using var call = new TrainingService.TrainingServiceClient(server.Channel).Train(training.Request(ManyEpochs));
+        var end = await UntilAsync(call, state => TrainingJob.IsEnd(state.State));
+        Assert.Equal(TrainingState.Failed, end.State);
+        Assert.Contains("--trainer-memory", end.Error, StringComparison.Ordinal);
+        Assert.Equal(1, end.Attempts);
+    }
+
+    [SkippableFact]
+    public async Task Train_FaultOfTheData_FailsWithTheWorkersReasonAndNoRestart()
+    {
+        _ = Installed.Trainer;
+        await using var server = await training.StartAsync();
+        var request = training.Request(1);
+        request.Data.Columns = new() { ItemId = "no_such_column" };
+        using var call = new TrainingService.TrainingServiceClient(server.Channel).Train(request);
+        var end = await UntilAsync(call, state => TrainingJob.IsEnd(state.State));
+        Assert.Equal((TrainingState.Failed, 1), (end.State, end.Attempts));
+        Assert.Contains("no_such_column", end.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain(server.Options.DataRoot, end.Error, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task Server_StoppedWhileTraining_SaysSoWhenItIsBack()
+    {
+        _ = Installed.Trainer;
+        string id;
+        ProcessIdentity worker;
+        var first = await training.StartAsync();
+        await using (first)
+        {
+            using var call = new TrainingService.TrainingServiceClient(first.Channel).Train(training.Request(ManyEpochs));
+            id = (await UntilAsync(call, state => state.Progress?.Phase == TrainingPhase.Training)).TrainingId;
+            worker = WorkerOf(first, id);
+        }
+        Assert.False(worker.IsAlive);
+
+        await using var second = await training.StartAsync(_ => first.Options);
+        var job = (await new TrainingService.TrainingServiceClient(second.Channel).GetTrainingAsync(new() { TrainingId = id })).Training;
+        Assert.Equal((TrainingState.Failed, TrainingJobs.ServerStopped), (job.State, job.Error));
+    }
+
+    static async Task<Training> UntilAsync(AsyncServerStreamingCall<TrainResponse> call, Func<Training, bool> wanted)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        Training? last = null;
+        while (await call.ResponseStream.MoveNext(patience.Token))
+        {
+            last = call.ResponseStream.Current.Training;
+            if (wanted(last)) return last;
+        }
+        throw new InvalidOperationException($"The stream ended before: {last}");
+    }
+
+    static void Kill(TrainingServer server, string id)
+    {
+        using var process = Process.GetProcessById(WorkerOf(server, id).Pid);
+        process.Kill();
+    }
+
+    static ProcessIdentity WorkerOf(TrainingServer server, string id)
+    {
+        using var record = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(server.Options.StateDirectory, "jobs", id, "job.json")));
+        var worker = record.RootElement.GetProperty("worker");
+        return new(worker.GetProperty("pid").GetInt32(), worker.GetProperty("start_ticks").GetInt64());
+    }
+}
