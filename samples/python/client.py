@@ -97,7 +97,7 @@ def main():
     parser.add_argument("--ca", help="PEM file of the authority to trust for https")
     parser.add_argument("--train", metavar="FILE", help="a TrainRequest as JSON: start it and follow it")
     parser.add_argument("--watch", metavar="ID", help="follow a training that was started before")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
 
     history = [events_pb2.Event(item_id=item, behavior=behavior) for item, _, behavior in (event.partition(":") for event in args.events)]
     with open_channel(args.target, args.ca) as channel:
