@@ -20,7 +20,7 @@ static class DemoCommand
     const int Scored = 5;
 
     /// <summary>For as many epochs as a slower or busier machine has in it; two idle cores need less.</summary>
-    static readonly TimeSpan TrainingTime = TimeSpan.FromSeconds(90);
+    static readonly TimeSpan TrainingTime = TimeSpan.FromSeconds(120);
 
     sealed record Settings(string World, FileInfo? Data, int Port, long Seed, int? Epochs, bool Once);
 
