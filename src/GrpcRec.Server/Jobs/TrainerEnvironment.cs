@@ -8,6 +8,9 @@ public static class TrainerEnvironment
         // Training frees and allocates large tensors all the time: without huge pages the C library's allocator makes it about five times slower.
         // glibc reads this at a process's start, so it cannot be set from within.
         environment["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1";
+        // Training shares its cores with serving: an OpenMP thread that spins while it waits takes a core from requests, and with more
+        // threads than cores every parallel region waits for one that is not running.
+        environment["OMP_WAIT_POLICY"] = "PASSIVE";
         environment["DOTNET_gcServer"] = "0";
         environment["DOTNET_NOLOGO"] = "1";
         // Settings meant for this server's own host must not reach the worker's.
