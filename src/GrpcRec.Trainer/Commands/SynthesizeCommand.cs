@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
 using GrpcRec.Trainer.Mapping;
 using GrpcRec.Training.Worlds;
 using GrpcRec.V1;
@@ -42,6 +43,8 @@ static class SynthesizeCommand
         return command;
     }
 
+    private static readonly Duration LongestTraining = Duration.FromTimeSpan(TimeSpan.FromSeconds(75));
+
     /// <summary>Settings that learn these worlds in about a minute on two cores.</summary>
     private static TrainRequest RequestFor(WorldData data, int seed) => new()
     {
@@ -49,7 +52,7 @@ static class SynthesizeCommand
         Data = new DataSource { Path = "events.csv" },
         Tasks = { data.Tasks.Select(TaskMapping.ToWire) },
         Architecture = new Architecture { EmbeddingSize = 32, HiddenSize = 64, MaxSequenceLength = 50 },
-        Hyperparameters = new Hyperparameters { Epochs = 20, BatchSize = 64, LearningRate = 3e-3, Patience = 3, Seed = seed },
+        Hyperparameters = new Hyperparameters { Epochs = 40, BatchSize = 64, LearningRate = 3e-3, Patience = 4, MaxDuration = LongestTraining, Seed = seed },
         Activate = true,
     };
 }
