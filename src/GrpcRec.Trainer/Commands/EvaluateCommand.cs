@@ -75,7 +75,7 @@ static class EvaluateCommand
         public BenchmarkReport Execute(TimeProvider clock, CancellationToken cancellation)
         {
             var dataset = BenchmarkData.Load(Preset.Name, DataRoot);
-            var baselines = Baselines.Evaluate(dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test);
+            var baselines = Baselines.Evaluate(dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, Preset.ContextColumns);
             var runs = new List<IReadOnlyDictionary<string, double>>();
             var seconds = new List<double>();
             var name = "lstm";
