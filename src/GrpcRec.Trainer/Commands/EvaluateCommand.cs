@@ -1,11 +1,6 @@
 using System.CommandLine;
-using System.Diagnostics;
-using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Benchmarks;
 using GrpcRec.Trainer.Display;
-using GrpcRec.Training.Datasets;
-using GrpcRec.Training.Evaluation;
-using GrpcRec.Training.Learning;
 using Spectre.Console;
 
 namespace GrpcRec.Trainer.Commands;
@@ -42,7 +37,7 @@ static class EvaluateCommand
                     optimization = optimization with { Epochs = most };
                 if (parsed.GetValue(quick))
                     optimization = optimization with { MaxDuration = QuickDuration };
-                var run = new EvaluationRun(
+                var run = new BenchmarkRun(
                     preset with { Optimization = optimization }, parsed.GetRequiredValue(data).FullName, parsed.GetValue(model)?.FullName,
                     parsed.GetRequiredValue(seeds), parsed.GetValue(output)?.FullName, parsed.GetValue(quick));
                 return Report(run, parsed.GetValue(json), cancellation);
@@ -51,7 +46,7 @@ static class EvaluateCommand
         return command;
     }
 
-    private static int Report(EvaluationRun run, bool json, CancellationToken cancellation)
+    private static int Report(BenchmarkRun run, bool json, CancellationToken cancellation)
     {
         try
         {
@@ -65,72 +60,6 @@ static class EvaluateCommand
         {
             System.Console.Error.WriteLine($"evaluate: {refusal.Message}");
             return 1;
-        }
-    }
-
-    /// <param name="ModelDirectory">null: train.</param>
-    private sealed record EvaluationRun(
-        BenchmarkPreset Preset, string DataRoot, string? ModelDirectory, IReadOnlyList<long> Seeds, string? OutputDirectory, bool Quick)
-    {
-        public BenchmarkReport Execute(TimeProvider clock, CancellationToken cancellation)
-        {
-            var dataset = BenchmarkData.Load(Preset.Name, DataRoot);
-            var baselines = Baselines.Evaluate(dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, Preset.ContextColumns);
-            var runs = new List<IReadOnlyDictionary<string, double>>();
-            var seconds = new List<double>();
-            var name = "lstm";
-            if (ModelDirectory is not null)
-            {
-                var artifact = ModelArtifact.Load(ModelDirectory);
-                name = $"{artifact.Manifest.Name}/{artifact.Manifest.Version}";
-                runs.Add(ModelEvaluator.Evaluate(artifact, dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, cancellation));
-            }
-            else
-            {
-                foreach (var seed in Seeds)
-                {
-                    var began = clock.GetTimestamp();
-                    runs.Add(Train(dataset, seed, clock, cancellation));
-                    seconds.Add(clock.GetElapsedTime(began).TotalSeconds);
-                }
-            }
-
-            return new BenchmarkReport
-            {
-                Benchmark = Preset.Name,
-                Model = name,
-                Seeds = ModelDirectory is null ? Seeds : [],
-                Metrics = runs[0].Keys.ToDictionary(metric => metric, metric => MetricSummary.Of([.. runs.Select(run => run[metric])])),
-                Baselines = baselines,
-                TrainingSeconds = seconds,
-                Quick = Quick,
-            };
-        }
-
-        private IReadOnlyDictionary<string, double> Train(SequenceDataset dataset, long seed, TimeProvider clock, CancellationToken cancellation)
-        {
-            var plan = new TrainingPlan
-            {
-                ModelName = Preset.Name,
-                ModelVersion = $"seed-{seed}",
-                Tasks = Preset.Tasks,
-                Architecture = Preset.Architecture,
-                Optimization = Preset.Optimization with { Seed = seed },
-                Evaluation = Preset.Evaluation,
-            };
-            var scratch = Directory.CreateTempSubdirectory("grpcrec-evaluate-");
-            try
-            {
-                var artifact = Path.Combine(OutputDirectory ?? scratch.FullName, plan.ModelName, plan.ModelVersion);
-                return TrainingDisplay.Run(
-                    $"{Preset.Name}, seed {seed}",
-                    progress => ModelTrainer.Train(dataset, plan, Path.Combine(scratch.FullName, "checkpoints"), artifact, progress, clock, cancellation, note: System.Console.Error.WriteLine))
-                    .Manifest.Metrics;
-            }
-            finally
-            {
-                scratch.Delete(recursive: true);
-            }
         }
     }
 }

@@ -1,0 +1,73 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Google.Protobuf;
+using GrpcRec.V1;
+
+namespace GrpcRec.Trainer.Tests;
+
+/// <summary>The executable itself, as a person or the server starts it.</summary>
+public sealed class CommandTests
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
+
+    [Theory]
+    [InlineData("shop")]
+    [InlineData("social")]
+    [InlineData("music")]
+    [InlineData("video")]
+    public async System.Threading.Tasks.Task Synthesize_AnyWorld_WritesEventsTruthAndARequestThatFits(string world)
+    {
+        using var output = new ScratchDirectory();
+        var run = await RunAsync("synthesize", "--world", world, "--seed", "3", "--users", "60", "--out", output.Path);
+        Assert.True(run.ExitCode == 0, run.Error);
+
+        var request = JsonParser.Default.Parse<TrainRequest>(await File.ReadAllTextAsync(Path.Combine(output.Path, "train.json")));
+        Assert.Equal("events.csv", request.Data.Path);
+        Assert.Contains(request.Tasks, task => task.Kind == V1.TaskKind.NextItem);
+        Assert.Contains(request.Tasks, task => task.Kind == V1.TaskKind.Binary);
+        Assert.Contains(request.Tasks, task => task.Kind == V1.TaskKind.Multiclass);
+        using var truth = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(output.Path, "truth.json")));
+        Assert.InRange(truth.RootElement.GetProperty("oracle").GetProperty("hr@10").GetDouble(), 0.05, 1);
+
+        var import = await RunAsync("import", Path.Combine(output.Path, "events.csv"), "--json");
+        using var report = JsonDocument.Parse(import.Output.Trim().Split('\n')[^1]);
+        Assert.Equal(0, report.RootElement.GetProperty("badRows").GetInt64());
+        Assert.Equal(60, report.RootElement.GetProperty("sequences").GetInt64());
+    }
+
+    [Fact]
+    public async System.Threading.Tasks.Task Import_PastTheShareOfBadRows_FailsWithTheReasonAndNoStack()
+    {
+        using var input = new ScratchDirectory();
+        var file = Path.Combine(input.Path, "events.csv");
+        await File.WriteAllTextAsync(file, "user_id,item_id,timestamp_ms\nu1,i1,1\nu1,,2\nu1,i2,notatime\n");
+        var run = await RunAsync("import", file);
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("import:", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async System.Threading.Tasks.Task Evaluate_NoData_SaysSoAndNoStack()
+    {
+        using var empty = new ScratchDirectory();
+        var run = await RunAsync("evaluate", "--benchmark", "b1a", "--data", empty.Path);
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains("evaluate:", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+    }
+
+    private static async Task<(int ExitCode, string Output, string Error)> RunAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "grpcrec-trainer.dll"));
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        using var limit = new CancellationTokenSource(Limit);
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync(limit.Token);
+        var error = process.StandardError.ReadToEndAsync(limit.Token);
+        await process.WaitForExitAsync(limit.Token);
+        return (process.ExitCode, await output, await error);
+    }
+}

@@ -1,0 +1,105 @@
+using Google.Protobuf.WellKnownTypes;
+using GrpcRec.Trainer.Mapping;
+using GrpcRec.Trainer.Worker;
+using GrpcRec.Training.Events;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
+using GrpcRec.V1;
+using TaskKind = GrpcRec.Engine.Models.TaskKind;
+
+namespace GrpcRec.Trainer.Tests;
+
+public sealed class MappingTests
+{
+    public static TheoryData<string> Labels => new(Tasks.Keys);
+
+    private static readonly Dictionary<string, TaskDefinition> Tasks = new()
+    {
+        ["next"] = new() { Name = "next", Kind = TaskKind.NextItem, Weight = 0.5 },
+        ["buys"] = new() { Name = "buys", Kind = TaskKind.Binary, Label = new LabelSource.Behaviors(["cart", "purchase"]) },
+        ["likes"] = new() { Name = "likes", Kind = TaskKind.Binary, Label = new LabelSource.ValueAtLeast(4) },
+        ["click"] = new() { Name = "click", Kind = TaskKind.Binary, Label = new LabelSource.Column("is_click") },
+        ["stars"] = new() { Name = "stars", Kind = TaskKind.Multiclass, Label = new LabelSource.ValueClasses([1, 2, 3, 4, 5]) },
+        ["category"] = new() { Name = "category", Kind = TaskKind.Multiclass, Label = new LabelSource.NextCategory() },
+        ["behavior"] = new() { Name = "behavior", Kind = TaskKind.Multiclass, Label = new LabelSource.NextBehavior() },
+    };
+
+    [Theory]
+    [MemberData(nameof(Labels))]
+    public void Task_ThereAndBack_IsTheSame(string name)
+    {
+        var task = Tasks[name];
+        var back = Assert.Single(TaskMapping.FromWire([TaskMapping.ToWire(task)]));
+        Assert.Equivalent(task, back, strict: true);
+        Assert.Equal(task.Label?.GetType(), back.Label?.GetType());
+    }
+
+    [Fact]
+    public void Tasks_None_AreOneNextItemTask()
+    {
+        var task = Assert.Single(TaskMapping.FromWire([]));
+        Assert.Equal(("next", TaskKind.NextItem), (task.Name, task.Kind));
+    }
+
+    [Fact]
+    public void Task_Regression_IsRefusedByName()
+    {
+        var refusal = Assert.Throws<TaskDefinitionException>(() => TaskMapping.FromWire([new TaskSpec { Name = "price", Kind = V1.TaskKind.Regression }]));
+        Assert.Contains("price", refusal.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>The contract's comments state these numbers.</summary>
+    [Fact]
+    public void Plan_NothingSaid_TakesTheContractsDefaults()
+    {
+        var plan = PlanMapping.FromWire(new TrainRequest { ModelName = "m" }, "v1");
+        Assert.Equal((64, 128, 1, 0.2, true, 64, 32, 200),
+            (plan.Architecture.EmbeddingSize, plan.Architecture.HiddenSize, plan.Architecture.Layers, plan.Architecture.Dropout,
+                plan.Architecture.TiedItemEmbedding, plan.Architecture.BottomSize, plan.Architecture.TowerSize, plan.Architecture.MaxSequenceLength));
+        Assert.Equal((20, 64, 0.003, 5.0, 5, 1L, (TimeSpan?)null),
+            (plan.Optimization.Epochs, plan.Optimization.BatchSize, plan.Optimization.LearningRate, plan.Optimization.GradientClipNorm,
+                plan.Optimization.Patience, plan.Optimization.Seed, plan.Optimization.MaxDuration));
+    }
+
+    [Fact]
+    public void Plan_EverythingSaid_IsTaken()
+    {
+        var request = new TrainRequest
+        {
+            ModelName = "m",
+            Architecture = new Architecture { EmbeddingSize = 8, HiddenSize = 16, Layers = 2, Dropout = 0, TiedItemEmbedding = false, BottomSize = 12, TowerSize = 0, MaxSequenceLength = 7 },
+            Hyperparameters = new Hyperparameters { Epochs = 3, BatchSize = 9, LearningRate = 0.1, GradientClipNorm = 2, Patience = 1, Seed = 42, MaxDuration = Duration.FromTimeSpan(TimeSpan.FromSeconds(5)) },
+        };
+        var plan = PlanMapping.FromWire(request, "v1");
+        Assert.Equal((8, 16, 2, 0.0, false, 12, 0, 7),
+            (plan.Architecture.EmbeddingSize, plan.Architecture.HiddenSize, plan.Architecture.Layers, plan.Architecture.Dropout,
+                plan.Architecture.TiedItemEmbedding, plan.Architecture.BottomSize, plan.Architecture.TowerSize, plan.Architecture.MaxSequenceLength));
+        Assert.Equal((3, 9, 0.1, 2.0, 1, 42L, (TimeSpan?)TimeSpan.FromSeconds(5)),
+            (plan.Optimization.Epochs, plan.Optimization.BatchSize, plan.Optimization.LearningRate, plan.Optimization.GradientClipNorm,
+                plan.Optimization.Patience, plan.Optimization.Seed, plan.Optimization.MaxDuration));
+    }
+
+    [Theory]
+    [InlineData("../outside.csv")]
+    [InlineData("/etc/passwd")]
+    [InlineData("inside/../../outside.csv")]
+    [InlineData("")]
+    public void Path_LeavesTheDataDirectory_IsRefused(string path)
+    {
+        using var root = new ScratchDirectory();
+        var refusal = Assert.Throws<TrainRequestException>(() => EventFileMapping.FromWire(new DataSource { Path = path }, root.Path));
+        Assert.Contains("data.path", refusal.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain(root.Path, refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Columns_Unnamed_FallToTheReadersDefaults()
+    {
+        using var root = new ScratchDirectory();
+        File.WriteAllText(Path.Combine(root.Path, "events.csv"), "user_id,item_id\n");
+        var file = EventFileMapping.FromWire(new DataSource { Path = "events.csv", Columns = new ColumnMapping { ItemId = "sku", Labels = { "liked" } } }, root.Path);
+        Assert.Equal((null, "sku"), (file.Columns.UserId, file.Columns.ItemId));
+        Assert.Equal(["liked"], file.Columns.Labels);
+        Assert.Equal(EventFormat.Csv, file.ResolveFormat());
+    }
+}
