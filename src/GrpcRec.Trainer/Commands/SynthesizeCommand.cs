@@ -51,8 +51,8 @@ static class SynthesizeCommand
         ModelName = data.Name,
         Data = new DataSource { Path = "events.csv" },
         Tasks = { data.Tasks.Select(TaskMapping.ToWire) },
-        Architecture = new Architecture { EmbeddingSize = 32, HiddenSize = 64, MaxSequenceLength = 50 },
-        Hyperparameters = new Hyperparameters { Epochs = 40, BatchSize = 64, LearningRate = 3e-3, Patience = 4, MaxDuration = LongestTraining, Seed = seed },
+        Architecture = new Architecture { EmbeddingSize = 32, HiddenSize = 64, MaxSequenceLength = 64 },
+        Hyperparameters = new Hyperparameters { Epochs = 40, BatchSize = 32, LearningRate = 5e-3, Patience = 4, MaxDuration = LongestTraining, Seed = seed },
         Activate = true,
     };
 }

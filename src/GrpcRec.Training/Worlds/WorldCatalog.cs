@@ -11,7 +11,7 @@ namespace GrpcRec.Training.Worlds;
 internal sealed class WorldCatalog
 {
     private static readonly double[] GroupShares = [0.4, 0.3, 0.2, 0.1];
-    private const double ZipfExponent = 0.9;
+    private const double ZipfExponent = 1.3;
 
     private readonly WorldRecipe _recipe;
     private readonly int[] _partners;

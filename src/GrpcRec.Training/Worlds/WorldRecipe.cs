@@ -27,7 +27,7 @@ internal sealed record WorldRecipe
     public required int ItemsPerShade { get; init; }
 
     /// <summary>Ways round a shade's groups; below the number of groups.</summary>
-    public int Routes { get; init; } = 4;
+    public int Routes { get; init; } = 2;
     public required int Users { get; init; }
     public required int MinEvents { get; init; }
     public required int MaxEvents { get; init; }
@@ -47,7 +47,7 @@ internal sealed record WorldRecipe
     public required double Partner { get; init; }
 
     /// <summary>Share of popularity draws within the user's own shade.</summary>
-    public double OwnShade { get; init; } = 0.9;
+    public double OwnShade { get; init; } = 0.75;
 
     /// <summary>Chance, after each event, that a new cluster becomes the first favourite and the last one is given up.</summary>
     public double Drift { get; init; } = 0.02;
@@ -68,15 +68,15 @@ internal sealed record WorldRecipe
         {
             Name = "shop",
             Clusters = ["camera", "lens", "tripod", "laptop", "keyboard", "phone", "headphones", "speaker", "shoe", "jacket", "backpack", "tent", "bicycle", "helmet", "coffee", "grinder"],
-            ItemsPerShade = 20,
-            Users = 2000,
-            MinEvents = 15,
-            MaxEvents = 45,
-            Stay = 0.70,
+            ItemsPerShade = 16,
+            Users = 3000,
+            MinEvents = 20,
+            MaxEvents = 60,
+            Stay = 0.60,
             Follow = 0.08,
             StayAfterStrong = 0.30,
             FollowAfterStrong = 0.60,
-            Chain = 0.60,
+            Chain = 0.20,
             Partner = 0.50,
             SecondsBetweenEvents = 40,
             HoursBetweenSessions = 60,
@@ -100,15 +100,14 @@ internal sealed record WorldRecipe
             Name = "social",
             Clusters = ["cats", "dogs", "hiking", "climbing", "baking", "vegan", "football", "running", "chess", "puzzles", "painting", "pottery", "travel", "trains", "gardens", "birds", "films", "books", "maths", "space"],
             ItemsPerShade = 16,
-            Routes = 3,
-            Users = 2000,
+            Users = 3000,
             MinEvents = 20,
-            MaxEvents = 50,
+            MaxEvents = 60,
             Stay = 0.55,
             Follow = 0.15,
             StayAfterStrong = 0.80,
             FollowAfterStrong = 0.10,
-            Chain = 0.55,
+            Chain = 0.20,
             Partner = 0.40,
             Drift = 0.04,
             SecondsBetweenEvents = 12,
@@ -132,16 +131,16 @@ internal sealed record WorldRecipe
         {
             Name = "music",
             Clusters = ["jazz", "soul", "folk", "country", "techno", "house", "metal", "punk", "baroque", "romantic", "salsa", "samba"],
-            Shades = 5,
-            ItemsPerShade = 20,
-            Users = 1500,
+            Shades = 6,
+            ItemsPerShade = 16,
+            Users = 3000,
             MinEvents = 30,
             MaxEvents = 60,
-            Stay = 0.80,
+            Stay = 0.70,
             Follow = 0.08,
             StayAfterStrong = 0.90,
             FollowAfterStrong = 0.05,
-            Chain = 0.70,
+            Chain = 0.20,
             Partner = 0.30,
             Drift = 0.01,
             SecondsBetweenEvents = 200,
@@ -165,15 +164,15 @@ internal sealed record WorldRecipe
         {
             Name = "video",
             Clusters = ["comedy", "pranks", "cooking", "streetfood", "gaming", "speedruns", "fitness", "yoga", "news", "history", "science", "gadgets", "cars", "restoration", "pets", "wildlife", "dance", "makeup"],
-            ItemsPerShade = 24,
-            Users = 2500,
-            MinEvents = 15,
-            MaxEvents = 40,
-            Stay = 0.60,
+            ItemsPerShade = 16,
+            Users = 3000,
+            MinEvents = 25,
+            MaxEvents = 60,
+            Stay = 0.55,
             Follow = 0.15,
             StayAfterStrong = 0.75,
             FollowAfterStrong = 0.15,
-            Chain = 0.60,
+            Chain = 0.20,
             Partner = 0.50,
             Drift = 0.03,
             SecondsBetweenEvents = 25,

@@ -105,7 +105,7 @@ public sealed class SyntheticWorldTests
         Assert.Equal(rows.Select(r => r.TimestampMs).Order(), rows.Select(r => r.TimestampMs));
         Assert.Contains(rows, row => row.UserId == "u0001");
         Assert.All(rows, row => Assert.StartsWith(row.Category + "-", row.ItemId, StringComparison.Ordinal));
-        Assert.All(rows.GroupBy(r => r.UserId), user => Assert.InRange(user.Count(), 15, 45));
+        Assert.All(rows.GroupBy(r => r.UserId), user => Assert.InRange(user.Count(), 20, 60));
     }
 
     [Fact]
