@@ -29,10 +29,14 @@ public sealed class CommandTests
         using var truth = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(output.Path, "truth.json")));
         Assert.InRange(truth.RootElement.GetProperty("oracle").GetProperty("hr@10").GetDouble(), 0.05, 1);
 
-        var import = await RunAsync("import", Path.Combine(output.Path, "events.csv"), "--json");
+        var sample = Path.Combine(output.Path, "user.json");
+        var import = await RunAsync("import", Path.Combine(output.Path, "events.csv"), "--sample-user", sample, "--json");
         using var report = JsonDocument.Parse(import.Output.Trim().Split('\n')[^1]);
         Assert.Equal(0, report.RootElement.GetProperty("badRows").GetInt64());
         Assert.Equal(60, report.RootElement.GetProperty("sequences").GetInt64());
+        using var user = JsonDocument.Parse(await File.ReadAllTextAsync(sample));
+        Assert.Equal("u0001", user.RootElement.GetProperty("user").GetString());
+        Assert.InRange(user.RootElement.GetProperty("sequence").GetProperty("events").GetArrayLength(), 6, 21);
     }
 
     [Fact]

@@ -28,7 +28,7 @@ static class DemoCommand
     {
         var world = new Option<string>("--world") { Description = "Which synthetic world: shop, social, music or video.", DefaultValueFactory = _ => "shop" };
         world.AcceptOnlyFromAmong("shop", "social", "music", "video");
-        var data = new Option<FileInfo?>("--data") { Description = "Your own events (.csv, .tsv or .jsonl with user_id, item_id and, if there, behavior and timestamp_ms) instead of a world." };
+        var data = new Option<FileInfo?>("--data") { Description = "Your own events (CSV, JSON lines or Parquet with user_id, item_id and, if there, behavior and timestamp_ms) instead of a world." };
         var port = new Option<int?>("--port") { Description = "Port on loopback. Default 50051; any free one with --once." };
         var seed = new Option<long>("--seed") { Description = "Seed of the world and of training.", DefaultValueFactory = _ => 1 };
         var epochs = new Option<int?>("--epochs") { Description = "Most epochs. Default: the world's own, for about a minute on two cores." };
@@ -83,7 +83,7 @@ static class DemoCommand
         request.Hyperparameters.Seed = settings.Seed;
         if (settings.Epochs is { } epochs) request.Hyperparameters.Epochs = epochs;
         else request.Hyperparameters.MaxDuration ??= Duration.FromTimeSpan(TrainingTime);
-        var user = DemoUser.Pick(Path.Combine(dataRoot, request.Data.Path), request.Data.Columns);
+        var user = await DemoUser.PickAsync(Path.Combine(dataRoot, request.Data.Path), folder, cancellation);
 
         // 2. A server, and a client's channel to it.
         await using var server = await ServerHost.StartAsync(new ServerOptions

@@ -24,8 +24,9 @@ static class ImportCommand
         var items = new Option<int>("--min-item-events") { Description = "k-core: fewest events of an item.", DefaultValueFactory = _ => 1 };
         var share = new Option<double>("--max-bad-row-share") { Description = "Fails past this share of bad rows.", DefaultValueFactory = _ => 0.01 };
         var memory = new Option<int>("--memory-mb") { Description = "Memory that the reader may use before it spills to disk.", DefaultValueFactory = _ => 512 };
+        var sample = new Option<FileInfo?>("--sample-user") { Description = "Also write one user's events to this file, as JSON." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object on the last line of standard output." };
-        var command = new Command("import", "Reads and cleans a file of events and reports what it found.") { file, columns, labels, users, items, share, memory, json };
+        var command = new Command("import", "Reads and cleans a file of events and reports what it found.") { file, columns, labels, users, items, share, memory, sample, json };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
@@ -43,8 +44,9 @@ static class ImportCommand
                         MaxBadRowShare = parsed.GetValue(share),
                         Limits = new ImportLimits { MemoryBytes = (long)parsed.GetValue(memory) << 20 },
                     };
-                    var report = TrainingDisplay.Count(
-                        "rows read", progress => EventImporter.Import(source, rules, progress, cancellation)).Report;
+                    var (dataset, report) = TrainingDisplay.Count("rows read", progress => EventImporter.Import(source, rules, progress, cancellation));
+                    if (parsed.GetValue(sample) is { } sampleFile)
+                        File.WriteAllText(sampleFile.FullName, SampleUser.Of(dataset).ToJson());
                     TrainingDisplay.Console.Write(ToTable(report));
                     if (parsed.GetValue(json))
                         System.Console.Out.WriteLine(JsonSerializer.Serialize(report, Json));
