@@ -79,6 +79,8 @@ public static class ServerHost
         builder.Logging.SetMinimumLevel(options.LogLevel)
             .AddFilter("Microsoft", LogLevel.Warning)
             .AddFilter("Grpc.AspNetCore", LogLevel.Warning)
+            // A start that fails is told once, by StartAsync's exception, without a stack.
+            .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None)
             .AddSimpleConsole(console => console.SingleLine = true);
         // Standard output belongs to the commands: some print one JSON object on it.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);

@@ -23,19 +23,23 @@ public sealed class JobStore : IDisposable
     readonly string _root;
     readonly FileStream _lock;
 
-    /// <exception cref="InvalidOperationException">Another server uses this directory.</exception>
+    /// <exception cref="ServerOptionsException">Another server uses this directory, or it cannot be written to.</exception>
     public JobStore(string stateDirectory)
     {
         _root = Path.Combine(Path.GetFullPath(stateDirectory), "jobs");
-        Directory.CreateDirectory(_root);
         try
         {
+            Directory.CreateDirectory(_root);
             // Held while the server lives; the kernel lets go of it when the process dies, however that happens.
             _lock = new FileStream(Path.Combine(_root, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException)
         {
-            throw new InvalidOperationException($"Another server uses the state directory '{stateDirectory}'. Give this one its own with --state.");
+            throw new ServerOptionsException($"Another server uses the state directory '{stateDirectory}'. Give this one its own with --state.");
+        }
+        catch (UnauthorizedAccessException)
+        {
+            throw new ServerOptionsException($"The state directory '{stateDirectory}' cannot be written to. Give another with --state.");
         }
     }
 

@@ -195,7 +195,7 @@ public class TrainingJobsTests
     public async Task Start_StateDirectoryInUse_IsRefused()
     {
         await using var host = await JobsHost.StartAsync(TroubledWorker.Hangs);
-        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => JobsHost.StartAsync(TroubledWorker.Hangs, folder: host.Folder));
+        var refusal = await Assert.ThrowsAsync<ServerOptionsException>(() => JobsHost.StartAsync(TroubledWorker.Hangs, folder: host.Folder));
         Assert.Contains("--state", refusal.Message, StringComparison.Ordinal);
     }
 
