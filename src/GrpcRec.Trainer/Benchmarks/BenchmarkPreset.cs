@@ -14,9 +14,6 @@ sealed record BenchmarkPreset
     public required OptimizationPlan Optimization { get; init; }
     public required EvaluationPlan Evaluation { get; init; }
 
-    /// <summary>Columns that are known before the outcome; the rate baseline may use them.</summary>
-    public IReadOnlyList<string> ContextColumns { get; init; } = [];
-
     private static readonly IReadOnlyList<TaskDefinition> NextItemAlone = [new() { Name = "next", Kind = TaskKind.NextItem }];
 
     public static IReadOnlyList<BenchmarkPreset> All { get; } =
@@ -47,7 +44,6 @@ sealed record BenchmarkPreset
             Architecture = new() { EmbeddingSize = 32, HiddenSize = 64, MaxSequenceLength = 100, Dropout = 0.3 },
             Optimization = new() { Epochs = 20, BatchSize = 128, LearningRate = 1e-3, Patience = 3, MaxDuration = TimeSpan.FromMinutes(10) },
             Evaluation = new(),
-            ContextColumns = ["tab"],
         },
     ];
 

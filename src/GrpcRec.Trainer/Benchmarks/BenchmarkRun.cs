@@ -15,7 +15,7 @@ sealed record BenchmarkRun(
     public BenchmarkReport Execute(TimeProvider clock, CancellationToken cancellation)
     {
         var dataset = BenchmarkData.Load(Preset.Name, DataRoot);
-        var baselines = Baselines.Evaluate(dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, Preset.ContextColumns);
+        var baselines = Baselines.Evaluate(dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, BenchmarkData.ContextColumns(Preset.Name));
         var runs = new List<IReadOnlyDictionary<string, double>>();
         var seconds = new List<double>();
         var name = "lstm";
