@@ -122,7 +122,7 @@ public sealed class JobStore : IDisposable
         {
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
         }
-        catch (IOException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             // Left for the next start; nothing reads it.
         }

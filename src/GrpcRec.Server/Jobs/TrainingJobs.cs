@@ -194,8 +194,9 @@ public sealed class TrainingJobs : BackgroundService
         await ended.CancelAsync();
         await saving;
 
-        await PublishAsync(job, outcome, stopping);
+        // Before the end is told: who hears of it finds nothing left behind. The artefact, if any, is whole already.
         _store.DeleteWork(job.Id);
+        await PublishAsync(job, outcome, stopping);
     }
 
     async Task PublishAsync(TrainingJob job, JobOutcome outcome, CancellationToken stopping)
