@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using GrpcRec.Engine.Cpu.Encoders;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
@@ -14,22 +15,24 @@ namespace GrpcRec.Engine.Cpu;
 /// </summary>
 public sealed unsafe class CpuEngine : IStepEngine
 {
-    private const int TileRows = CpuScratch.TileRows;
+    private const int TileRows = CpuEncoder.MaxRuns;
 
     private readonly ModelArtifact _artifact;
-    private readonly long _tableBudgetBytes;
+    private readonly EngineOptions _options;
     private readonly CpuModel _model;
     private readonly HeadLayout _layout;
     private readonly SlotTable _slots;
+    private readonly CpuEncoder _encoder;
     private readonly CpuScratch _scratch;
     private readonly CatalogScan _scan;
     private readonly CpuHeads _heads;
     private readonly int _behaviors;
 
-    // H padded to whole vectors; a layer's state is h then c, each this long.
-    private readonly int _units;
+    // The events of one call to Step, as runs of one.
+    private readonly EventRun[] _runs = new EventRun[TileRows];
+    private readonly int[] _items = new int[TileRows], _itemBehaviors = new int[TileRows];
 
-    // [capacity, layers, 2, units].
+    // [capacity, StateFloats].
     private readonly AlignedBuffer _states;
     private bool _disposed;
 
@@ -39,23 +42,23 @@ public sealed unsafe class CpuEngine : IStepEngine
         ArgumentNullException.ThrowIfNull(artifact);
         ArgumentNullException.ThrowIfNull(options);
         _artifact = artifact;
-        _tableBudgetBytes = options.GateTableBudgetBytes;
+        _options = options;
         _layout = new HeadLayout(artifact.Manifest);
         _slots = new SlotTable(options.SlotCapacity);
         _behaviors = artifact.Manifest.Behaviors.Count;
-        _units = PackedMatrix.PaddedUnits(artifact.Manifest.Encoder.HiddenSize);
-        _states = new AlignedBuffer((long)options.SlotCapacity * artifact.Manifest.Encoder.Layers * 2 * _units);
+        _model = CpuModelCache.Acquire(artifact, options);
         try
         {
-            _model = CpuModelCache.Acquire(artifact, _tableBudgetBytes);
+            _states = new AlignedBuffer((long)options.SlotCapacity * _model.Encoder.StateFloats);
         }
         catch
         {
-            _states.Dispose();
+            CpuModelCache.Release(artifact, options);
             throw;
         }
 
-        _scratch = new CpuScratch(_model);
+        _encoder = _model.Encoder.CreateEncoder();
+        _scratch = CpuScratch.ForHeads(_model);
         _scan = new CatalogScan(_model, _scratch);
         _heads = new CpuHeads(_model, _scratch, _scan, _layout);
     }
@@ -70,7 +73,7 @@ public sealed unsafe class CpuEngine : IStepEngine
         : "cpu-portable";
 
     /// <summary>The items' part of the gates is read from a table; false: computed in each step, because the table is past the budget.</summary>
-    public bool UsesGateTable => _model.HasGateTable;
+    public bool UsesGateTable => _model.Encoder.HasItemTable;
 
     /// <summary>The same of the items' part of the candidate tasks' bottom.</summary>
     public bool UsesBottomTable => _model.Heads.HasBottomTable;
@@ -99,7 +102,7 @@ public sealed unsafe class CpuEngine : IStepEngine
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (!_slots.TryRent(out slot))
             return false;
-        new Span<float>(State(slot, 0), _model.Layers * 2 * _units).Clear();
+        new Span<float>(State(slot), _model.Encoder.StateFloats).Clear();
         return true;
     }
 
@@ -113,12 +116,29 @@ public sealed unsafe class CpuEngine : IStepEngine
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         _slots.Check(events, CatalogSize, _behaviors);
-        fixed (float* embedding = _model.ItemEmbedding)
+        for (var done = 0; done < events.Length; done += TileRows)
         {
-            for (var done = 0; done < events.Length; done += TileRows)
-                StepTile(events.Slice(done, Math.Min(TileRows, events.Length - done)), embedding);
+            var count = Math.Min(TileRows, events.Length - done);
+            for (var r = 0; r < count; r++)
+            {
+                var e = events[done + r];
+                _runs[r] = new EventRun(e.Slot, r, 1);
+                _items[r] = e.Item;
+                _itemBehaviors[r] = e.Behavior;
+            }
+
+            AdvanceTile(_runs.AsSpan(0, count), _items, _itemBehaviors);
         }
 
+        GC.KeepAlive(this);
+    }
+
+    public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _slots.Check(runs, items, behaviors, CatalogSize, _behaviors);
+        for (var done = 0; done < runs.Length; done += TileRows)
+            AdvanceTile(runs.Slice(done, Math.Min(TileRows, runs.Length - done)), items, behaviors);
         GC.KeepAlive(this);
     }
 
@@ -176,80 +196,28 @@ public sealed unsafe class CpuEngine : IStepEngine
             return;
         _disposed = true;
         _states.Dispose();
+        _encoder.Dispose();
         _scratch.Dispose();
-        CpuModelCache.Release(_artifact, _tableBudgetBytes);
+        CpuModelCache.Release(_artifact, _options);
     }
 
-    private void StepTile(ReadOnlySpan<StepEvent> events, float* embedding)
+    private void AdvanceTile(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
     {
         var states = stackalloc float*[TileRows];
-        for (var layer = 0; layer < _model.Layers; layer++)
-        {
-            // 1. Inputs side by side: what comes from below, then the layer's own old state, which step 2 overwrites in its slot.
-            for (var r = 0; r < events.Length; r++)
-            {
-                var e = events[r];
-                var row = new Span<float>(_scratch.Rows + ((nint)r * _scratch.Stride), _scratch.Stride);
-                _scratch.First[r] = _model.Zero;
-                _scratch.Second[r] = _model.GateStart(layer, e.Behavior);
-                if (layer > 0)
-                {
-                    new ReadOnlySpan<float>(State(e.Slot, layer - 1), _model.Hidden).CopyTo(row);
-                    row = row[_model.Hidden..];
-                }
-                else if (_model.HasGateTable)
-                {
-                    _scratch.First[r] = _model.GateRow(e.Item);
-                }
-                else
-                {
-                    new ReadOnlySpan<float>(embedding + ((long)e.Item * _model.Embedding), _model.Embedding).CopyTo(row);
-                    row = row[_model.Embedding..];
-                }
-
-                states[r] = State(e.Slot, layer);
-                new ReadOnlySpan<float>(states[r], _model.Hidden).CopyTo(row);
-            }
-
-            // 2. Sums of 16 units' gates for up to six rows, stored, and then activated: in one loop the sums would spill.
-            StepLayer(_model.Gates[layer], states, events.Length);
-        }
+        for (var r = 0; r < runs.Length; r++)
+            states[r] = State(runs[r].Slot);
+        _encoder.Advance(runs, states, items, behaviors);
     }
 
-    private void StepLayer(PackedMatrix gates, float** states, int rows)
-    {
-        var x = _scratch.Rows;
-        var z = _scratch.Sums;
-        nint stride = _scratch.Stride;
-        for (var block = 0; block < gates.Blocks; block++)
-        {
-            var unit = block * PackedMatrix.UnitsPerBlock;
-            for (var row = 0; row < rows;)
-            {
-                var count = BlockKernel.NextRows(rows - row);
-                BlockKernel.Multiply(
-                    count, gates.Block(block), gates.Depth, x + (row * stride), stride, _scratch.First + row, _scratch.Second + row,
-                    (nint)block * BlockKernel.Columns, z);
-                for (var r = 0; r < count; r++)
-                {
-                    var h = states[row + r] + unit;
-                    GateActivation.Apply(z + (r * BlockKernel.Columns), h + _units, h);
-                }
+    /// <summary>[StateFloats].</summary>
+    private float* State(Slot slot) => _states.Pointer + ((long)slot.Index * _model.Encoder.StateFloats);
 
-                row += count;
-            }
-        }
-    }
-
-    /// <summary>[2, units] h and c of a layer.</summary>
-    private float* State(Slot slot, int layer) => _states.Pointer + ((((long)slot.Index * _model.Layers) + layer) * 2 * _units);
-
-    /// <summary>[H] the top layer's hidden state of a rented slot.</summary>
+    /// <summary>[H] the encoder's output for a rented slot.</summary>
     private float* Top(Slot slot)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         _slots.Check(slot);
-        return State(slot, _model.Layers - 1);
+        return _encoder.Hidden(State(slot));
     }
 
     /// <summary>[H padded to 64] a copy, for products that read whole blocks.</summary>

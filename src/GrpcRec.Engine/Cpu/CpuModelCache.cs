@@ -1,39 +1,47 @@
 using System.Runtime.CompilerServices;
 using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
 
 namespace GrpcRec.Engine.Cpu;
 
 /// <summary>
-/// Packed weights by artefact, so that the engines of one artefact share them; freed with the last engine. One entry for each budget,
-/// because the budget decides what is tabulated.
+/// Packed weights by artefact, so that the engines of one artefact share them; freed with the last engine. One entry for each
+/// choice of what is packed and tabulated.
 /// </summary>
 internal static class CpuModelCache
 {
-    private static readonly ConditionalWeakTable<ModelArtifact, Dictionary<long, Entry>> Entries = [];
+    private static readonly ConditionalWeakTable<ModelArtifact, Dictionary<Key, Entry>> Entries = [];
 
-    public static CpuModel Acquire(ModelArtifact artifact, long tableBudgetBytes)
+    public static CpuModel Acquire(ModelArtifact artifact, EngineOptions options)
     {
         var entries = Entries.GetOrCreateValue(artifact);
+        var key = Key.Of(options);
         lock (entries)
         {
-            if (!entries.TryGetValue(tableBudgetBytes, out var entry))
-                entries.Add(tableBudgetBytes, entry = new Entry(new CpuModel(artifact, tableBudgetBytes)));
+            if (!entries.TryGetValue(key, out var entry))
+                entries.Add(key, entry = new Entry(new CpuModel(artifact, options)));
             entry.Users++;
             return entry.Model;
         }
     }
 
-    public static void Release(ModelArtifact artifact, long tableBudgetBytes)
+    public static void Release(ModelArtifact artifact, EngineOptions options)
     {
         var entries = Entries.GetOrCreateValue(artifact);
+        var key = Key.Of(options);
         lock (entries)
         {
-            var entry = entries[tableBudgetBytes];
+            var entry = entries[key];
             if (--entry.Users > 0)
                 return;
-            entries.Remove(tableBudgetBytes);
+            entries.Remove(key);
             entry.Model.Dispose();
         }
+    }
+
+    private readonly record struct Key(long TableBudgetBytes, KernelPath Path, Precision? Precision)
+    {
+        public static Key Of(EngineOptions options) => new(options.GateTableBudgetBytes, options.Path, options.Precision);
     }
 
     private sealed class Entry(CpuModel model)

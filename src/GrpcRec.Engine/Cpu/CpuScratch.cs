@@ -8,21 +8,23 @@ internal sealed unsafe class CpuScratch : IDisposable
 
     private readonly AlignedBuffer _rows, _sums, _hidden, _first, _second, _a, _b;
 
-    public CpuScratch(CpuModel model)
+    /// <param name="depth">Longest row of inputs.</param>
+    /// <param name="headWidth">Longest row of a layer's outputs.</param>
+    public CpuScratch(int depth, int headWidth, int hidden = 1)
     {
-        var depth = model.Gates.Max(gates => gates.Depth);
-        depth = Math.Max(depth, model.Heads.BottomItem?.Depth ?? 0);
         // A whole cache line more than a multiple of it: rows that are a power of two apart would share the cache's sets.
         Stride = PackedMatrix.PaddedUnits(depth) + 16;
-        var head = Math.Max(model.Heads.MaxWidth, PackedMatrix.PaddedWidth(model.Embedding));
         _rows = new AlignedBuffer((long)TileRows * Stride);
         _sums = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
-        _hidden = new AlignedBuffer(PackedMatrix.PaddedWidth(model.Hidden));
-        _a = new AlignedBuffer((long)TileRows * head);
-        _b = new AlignedBuffer((long)TileRows * head);
+        _hidden = new AlignedBuffer(PackedMatrix.PaddedWidth(hidden));
+        _a = new AlignedBuffer((long)TileRows * headWidth);
+        _b = new AlignedBuffer((long)TileRows * headWidth);
         _first = new AlignedBuffer(TileRows * sizeof(float*) / sizeof(float));
         _second = new AlignedBuffer(TileRows * sizeof(float*) / sizeof(float));
     }
+
+    public static CpuScratch ForHeads(CpuModel model) => new(
+        Math.Max(1, model.Heads.BottomItem?.Depth ?? 0), Math.Max(model.Heads.MaxWidth, PackedMatrix.PaddedWidth(model.Embedding)), model.Hidden);
 
     /// <summary>Floats between the rows of <see cref="Rows"/>.</summary>
     public int Stride { get; }

@@ -78,6 +78,16 @@ public sealed class ScalarEngine : IStepEngine
         }
     }
 
+    public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
+    {
+        _slots.Check(runs, items, behaviors, CatalogSize, _behaviors);
+        foreach (var run in runs)
+        {
+            for (var i = run.Start; i < run.Start + run.Count; i++)
+                Step([new StepEvent(run.Slot, items[i], behaviors[i])]);
+        }
+    }
+
     public void ReadHidden(Slot slot, Span<float> hidden)
     {
         HeadLayout.CheckLength(hidden.Length, _h, nameof(hidden));

@@ -43,6 +43,20 @@ public sealed record ArtifactLimits
 
     public int MaxLayers { get; init; } = 8;
 
+    /// <summary>Layers of a bag's dense part. Their sums are not bounded by an activation, so fewer of them stay finite.</summary>
+    public int MaxDenseLayers { get; init; } = 3;
+
+    /// <summary>cnn: events that the filters see.</summary>
+    public int MaxWindowLength { get; init; } = 64;
+
+    /// <summary>cnn: horizontal filters of one height; vertical filters.</summary>
+    public int MaxFilters { get; init; } = 256;
+
+    /// <summary>Experts of one kind at one level of a trunk.</summary>
+    public int MaxExperts { get; init; } = 32;
+
+    public int MaxTrunkLevels { get; init; } = 2;
+
     public int MaxSequenceLength { get; init; } = 100_000;
 
     /// <summary>
@@ -50,4 +64,10 @@ public sealed record ArtifactLimits
     /// product is projection, interaction, bottom, tower, output: (1024·1e4)·1e4·(1024·1e4)³ ≈ 1e32, inside float32's 3.4e38.
     /// </summary>
     public float MaxWeightMagnitude { get; init; } = 1e4f;
+
+    /// <summary>The same where a trunk has two levels, which is one product more.</summary>
+    public float MaxWeightMagnitudeOfTwoLevels { get; init; } = 1e3f;
+
+    public float MagnitudeOf(ModelManifest manifest) =>
+        manifest.Encoder.Trunk.Levels > 1 ? MathF.Min(MaxWeightMagnitude, MaxWeightMagnitudeOfTwoLevels) : MaxWeightMagnitude;
 }

@@ -90,7 +90,7 @@ internal static class ArtifactReader
         {
             var data = GC.AllocateUninitializedArray<float>((int)(entry.Bytes / sizeof(float)));
             ReadFloats(stream, data);
-            TensorRules.CheckValues(entry.Name, data, limits);
+            TensorRules.CheckValues(entry.Name, data, limits.MagnitudeOf(manifest));
             tensors.Add(entry.Name, new WeightTensor(entry.Shape, data));
         }
 

@@ -25,6 +25,7 @@ internal static partial class ManifestRules
         Numbers("baseline_metrics", manifest.BaselineMetrics);
         CheckEncoder(manifest.Encoder, limits);
         CheckTasks(manifest, limits);
+        CheckPrecision(manifest);
 
         if (!Sha256Hex().IsMatch(manifest.Data.Sha256))
             throw Bad("data.sha256", "must be 64 lower-case hexadecimal digits");
@@ -39,16 +40,71 @@ internal static partial class ManifestRules
 
     private static void CheckEncoder(EncoderManifest encoder, ArtifactLimits limits)
     {
-        if (encoder.Kind != EncoderKind.Lstm)
+        if (!Enum.IsDefined(encoder.Kind))
             throw Bad("encoder.kind", "is not one that this build runs");
-        if (encoder.GateOrder != "ifgo")
-            throw Bad("encoder.gate_order", "must be \"ifgo\"");
+        var gateOrder = encoder.Kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", _ => "" };
+        if (encoder.GateOrder != gateOrder)
+            throw Bad("encoder.gate_order", $"must be \"{gateOrder}\" for this kind of encoder");
+        if ((encoder.Kind == EncoderKind.Gru) != (encoder.ResetPlacement is ResetPlacement.BeforeProduct or ResetPlacement.AfterProduct))
+            throw Bad("encoder.reset_placement", "must be \"before_product\" or \"after_product\" for a gru and \"none\" for other kinds");
         Between("encoder.embedding_size", encoder.EmbeddingSize, 1, limits.MaxWidth);
         Between("encoder.behavior_embedding_size", encoder.BehaviorEmbeddingSize, 0, limits.MaxWidth);
         Between("encoder.hidden_size", encoder.HiddenSize, 1, limits.MaxWidth);
-        Between("encoder.layers", encoder.Layers, 1, limits.MaxLayers);
+        Between("encoder.layers", encoder.Layers, 1, encoder.Kind switch
+        {
+            EncoderKind.Cnn => 1,
+            EncoderKind.Bag => limits.MaxDenseLayers,
+            _ => limits.MaxLayers,
+        });
+        CheckConvolution(encoder, limits);
+        CheckTrunk(encoder.Trunk, limits);
         Between("encoder.bottom_size", encoder.BottomSize, 0, limits.MaxWidth);
         Between("encoder.tower_size", encoder.TowerSize, 0, limits.MaxWidth);
+    }
+
+    private static void CheckConvolution(EncoderManifest encoder, ArtifactLimits limits)
+    {
+        if (encoder.Kind != EncoderKind.Cnn)
+        {
+            if (encoder.WindowLength != 0 || encoder.FilterHeights.Count > 0 || encoder.HorizontalFilters != 0 || encoder.VerticalFilters != 0)
+                throw Bad("encoder", "has a window or filters, which only a cnn may have");
+            return;
+        }
+
+        Between("encoder.window_length", encoder.WindowLength, 1, limits.MaxWindowLength);
+        Between("encoder.filter_heights (count)", encoder.FilterHeights.Count, 1, encoder.WindowLength);
+        Between("encoder.horizontal_filters", encoder.HorizontalFilters, 1, limits.MaxFilters);
+        Between("encoder.vertical_filters", encoder.VerticalFilters, 0, limits.MaxFilters);
+        var last = 0;
+        foreach (var height in encoder.FilterHeights)
+        {
+            if (height <= last || height > encoder.WindowLength)
+                throw Bad("encoder.filter_heights", $"must be ascending, different and from 1 to the window's {encoder.WindowLength}");
+            last = height;
+        }
+    }
+
+    private static void CheckTrunk(TrunkManifest trunk, ArtifactLimits limits)
+    {
+        if (!Enum.IsDefined(trunk.Kind))
+            throw Bad("encoder.trunk.kind", "is not one that this build runs");
+        var mixes = trunk.Kind != TrunkKind.SharedBottom;
+        var ownExperts = trunk.Kind is TrunkKind.Cgc or TrunkKind.Ple;
+        Between("encoder.trunk.shared_experts", trunk.SharedExperts, mixes ? 1 : 0, mixes ? limits.MaxExperts : 0);
+        Between("encoder.trunk.task_experts", trunk.TaskExperts, ownExperts ? 1 : 0, ownExperts ? limits.MaxExperts : 0);
+        Between("encoder.trunk.levels", trunk.Levels, 1, trunk.Kind == TrunkKind.Ple ? limits.MaxTrunkLevels : 1);
+    }
+
+    private static void CheckPrecision(ModelManifest manifest)
+    {
+        if (manifest.Precision is not { } precision)
+            return;
+        if (!Enum.IsDefined(precision.Precision) || string.IsNullOrEmpty(precision.Metric))
+            throw Bad("precision", "must name a precision that this build knows and the metric that chose it");
+        if (!double.IsFinite(precision.Float32) || !double.IsFinite(precision.Reduced) || !double.IsFinite(precision.MaxRelativeLoss))
+            throw Bad("precision", "has a number that is not finite");
+        if (precision.Precision != Precision.Float32 && manifest.Encoder.Kind is EncoderKind.Bag or EncoderKind.Cnn)
+            throw Bad("precision.precision", "must be \"float32\": only a recurrent encoder has a reduced form");
     }
 
     private static void CheckTasks(ModelManifest manifest, ArtifactLimits limits)

@@ -52,7 +52,7 @@ public sealed class ModelArtifact
             var elements = tensor.Shape.Aggregate(1L, (product, size) => product * size);
             if (tensor.Data.Length != elements)
                 throw new ArtifactException($"{WeightsFile}: tensor '{name}' {WeightTensor.Describe(tensor.Shape)} has {tensor.Data.Length} numbers instead of {elements}");
-            TensorRules.CheckValues(name, tensor.Data, limits);
+            TensorRules.CheckValues(name, tensor.Data, limits.MagnitudeOf(manifest));
         }
 
         return new ModelArtifact(manifest, items, tensors);

@@ -32,6 +32,9 @@ public sealed record ModelManifest
     /// <summary>Hash of the training events and counts, so that two models can be told to have seen the same data.</summary>
     public required DataFingerprint Data { get; init; }
 
+    /// <summary>Null: float32.</summary>
+    public PrecisionManifest? Precision { get; init; }
+
     public long ParameterCount { get; init; }
 
     /// <summary>Metrics on the test split, for example <c>hr@10</c>, <c>auc/click</c>.</summary>
@@ -44,7 +47,7 @@ public sealed record ModelManifest
     public IReadOnlyDictionary<string, FileDigest> Files { get; init; } = new Dictionary<string, FileDigest>();
 }
 
-/// <summary>The shared representation. LSTM equations and gate order (i, f, g, o) as in PyTorch's <c>nn.LSTM</c>.</summary>
+/// <summary>The shared representation: kind and sizes. Equations, shapes and orders stand in <see cref="ModelTensors"/>.</summary>
 public sealed record EncoderManifest
 {
     public required EncoderKind Kind { get; init; }
@@ -58,16 +61,35 @@ public sealed record EncoderManifest
     /// <summary>H, width of the hidden state of every layer.</summary>
     public required int HiddenSize { get; init; }
 
+    /// <summary>Recurrent layers; of a bag, dense layers; of a convolution 1.</summary>
     public required int Layers { get; init; }
 
-    /// <summary>Order of the gates in the rows of the recurrent weights.</summary>
+    /// <summary>Order of the gates in the rows of the recurrent weights: lstm "ifgo", gru "rzn", "" for kinds without gates.</summary>
     public string GateOrder { get; init; } = "ifgo";
+
+    /// <summary>Where a GRU applies its reset gate. None for other kinds.</summary>
+    public ResetPlacement ResetPlacement { get; init; }
+
+    /// <summary>cnn: events that the filters see, the last ones. 0 for other kinds.</summary>
+    public int WindowLength { get; init; }
+
+    /// <summary>cnn: heights in events of the horizontal filters, ascending and different, at most the window. Empty for other kinds.</summary>
+    public IReadOnlyList<int> FilterHeights { get; init; } = [];
+
+    /// <summary>cnn: horizontal filters of each height.</summary>
+    public int HorizontalFilters { get; init; }
+
+    /// <summary>cnn: vertical filters; 0 for none.</summary>
+    public int VerticalFilters { get; init; }
 
     /// <summary>The output item embedding is the input's.</summary>
     public required bool TiedItemEmbedding { get; init; }
 
-    /// <summary>S, width of the bottom that the candidate tasks share. 0 when there is no such task.</summary>
+    /// <summary>S, width of the bottom that the candidate tasks share, or of each expert. 0 when there is no such task.</summary>
     public required int BottomSize { get; init; }
+
+    /// <summary>How the candidate tasks share what lies between the encoder and their towers.</summary>
+    public TrunkManifest Trunk { get; init; } = new();
 
     /// <summary>D, width of each task tower's hidden layer. 0: the tower is one linear layer.</summary>
     public required int TowerSize { get; init; }
@@ -77,6 +99,85 @@ public sealed record EncoderManifest
 public enum EncoderKind
 {
     [JsonStringEnumMemberName("lstm")] Lstm,
+    [JsonStringEnumMemberName("gru")] Gru,
+
+    /// <summary>Elman's: h' = tanh(W·x + U·h + b).</summary>
+    [JsonStringEnumMemberName("rnn")] Rnn,
+
+    /// <summary>Mean of the events' embeddings, then dense layers.</summary>
+    [JsonStringEnumMemberName("bag")] Bag,
+
+    /// <summary>Horizontal and vertical convolutions over the last events, as in Caser (Tang &amp; Wang, WSDM 2018).</summary>
+    [JsonStringEnumMemberName("cnn")] Cnn,
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<ResetPlacement>))]
+public enum ResetPlacement
+{
+    [JsonStringEnumMemberName("none")] None,
+
+    /// <summary>n = tanh(W·x + b + U·(r∘h)): Cho et al. 2014; ONNX linear_before_reset = 0.</summary>
+    [JsonStringEnumMemberName("before_product")] BeforeProduct,
+
+    /// <summary>n = tanh(W·x + b + r∘(U·h + b_h)): cuDNN and PyTorch; ONNX linear_before_reset = 1.</summary>
+    [JsonStringEnumMemberName("after_product")] AfterProduct,
+}
+
+/// <summary>The part of the network between the encoder and the towers of the candidate tasks.</summary>
+public sealed record TrunkManifest
+{
+    public TrunkKind Kind { get; init; }
+
+    /// <summary>Experts that every task's gate mixes. 0 for shared_bottom.</summary>
+    public int SharedExperts { get; init; }
+
+    /// <summary>Further experts of each task, mixed by its gate alone. 0 for shared_bottom and mmoe.</summary>
+    public int TaskExperts { get; init; }
+
+    /// <summary>Extraction levels, one on the other. 1 but for ple.</summary>
+    public int Levels { get; init; } = 1;
+}
+
+[JsonConverter(typeof(JsonStringEnumConverter<TrunkKind>))]
+public enum TrunkKind
+{
+    /// <summary>One bottom for all.</summary>
+    [JsonStringEnumMemberName("shared_bottom")] SharedBottom,
+
+    /// <summary>Multi-gate mixture of experts (Ma et al., KDD 2018).</summary>
+    [JsonStringEnumMemberName("mmoe")] Mmoe,
+
+    /// <summary>Customised gate control, one level (Tang et al., RecSys 2020).</summary>
+    [JsonStringEnumMemberName("cgc")] Cgc,
+
+    /// <summary>Progressive layered extraction: CGC levels stacked (the same paper).</summary>
+    [JsonStringEnumMemberName("ple")] Ple,
+}
+
+/// <summary>Precision of the encoder's recurrent product. Weights are kept as float32 in every artefact; an engine derives the rest at load.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<Precision>))]
+public enum Precision
+{
+    [JsonStringEnumMemberName("float32")] Float32,
+
+    /// <summary>Weights rounded to bfloat16, sums in float32.</summary>
+    [JsonStringEnumMemberName("bf16")] Bf16,
+
+    /// <summary>Weights to 8 bits with a scale per output channel, hidden state to 8 bits with scale 1/127; integer sums.</summary>
+    [JsonStringEnumMemberName("int8")] Int8,
+}
+
+/// <summary>What running in reduced precision costs, as <c>quantise</c> measured it.</summary>
+/// <param name="Precision">Of the encoder.</param>
+/// <param name="Metric">The one that decided, for example <c>ndcg@10</c>.</param>
+/// <param name="Float32">Its value on the validation split in float32.</param>
+/// <param name="Reduced">And in the reduced precision.</param>
+/// <param name="MaxRelativeLoss">Bound under which the precision was accepted, for example 0.005.</param>
+public sealed record PrecisionManifest(Precision Precision, string Metric, double Float32, double Reduced, double MaxRelativeLoss)
+{
+    /// <summary>(Float32 - Reduced) / Float32; negative when the reduced precision did better.</summary>
+    [JsonIgnore]
+    public double RelativeLoss => (Float32 - Reduced) / Float32;
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<TaskKind>))]

@@ -2,23 +2,45 @@ namespace GrpcRec.Engine.Models;
 
 /// <summary>
 /// Names and shapes of the tensors in <c>weights.safetensors</c>, all float32 and row-major. Training writes them, engines read them.
-/// V items, B behaviours, E and Eb embedding widths, H hidden, S bottom, D tower, C logits of a task.
+/// V items, B behaviours, E and Eb embedding widths, I = E + Eb an event's width, H hidden, S bottom or expert, D tower, C logits of a task.
+/// Every encoder's output h is in [-1, 1]. Columns of an event are the item's, then the behaviour's.
 /// <code>
 /// item_embedding             [V, E]
 /// behavior_embedding         [B, Eb]            absent when Eb = 0
-/// lstm.l{n}.weight_ih        [4H, E + Eb], or [4H, H] for n > 0; rows by gate i, f, g, o; columns item then behaviour
-/// lstm.l{n}.weight_hh        [4H, H]
-/// lstm.l{n}.bias             [4H]               b_ih + b_hh
+///
+/// {kind}.l{n}.weight_ih      [G·H, I], or [G·H, H] for n > 0; kind lstm, gru, rnn with G = 4, 3, 1 gates; rows by gate i,f,g,o | r,z,n
+/// {kind}.l{n}.weight_hh      [G·H, H]
+/// {kind}.l{n}.bias           [G·H]              b_ih + b_hh; of a GRU with the reset after the product, the n rows are b_in alone
+/// gru.l{n}.bias_hn           [H]                inside r∘(U·h + b_hn); absent with the reset before the product
+///   lstm c' = σ(f)∘c + σ(i)∘tanh(g), h' = σ(o)∘tanh(c'); gru h' = (1 - z)∘n + z∘h; rnn h' = tanh(W·x + U·h + b)
+///
+/// bag.l{n}.weight            [H, I], or [H, H] for n > 0; on the mean of all events; relu between layers, tanh after the last
+/// bag.l{n}.bias              [H]                no event: the mean is zero
+///
+/// cnn.height{k}.weight       [F, k, I]          relu(Σ W·x + b), then the maximum over the window's L - k + 1 places
+/// cnn.height{k}.bias         [F]                places before the first event read zeros
+/// cnn.vertical.weight        [Fv, L]            Σₗ w[l]·x[l] for each of the I columns, oldest place first; absent when Fv = 0
+/// cnn.output.weight          [H, heights·F + Fv·I]  tanh(W·(heights ascending ‖ vertical filters) + b)
+/// cnn.output.bias            [H]
+///
 /// next_item.projection.weight [E, H]            q = W·h + b; logit(v) = q·E_out[v] + item_bias[v]
 /// next_item.projection.bias  [E]
 /// next_item.item_bias        [V]
 /// next_item.item_embedding   [V, E]             absent when tied: then item_embedding serves
+///
 /// bottom.projection.weight   [E, H]             p = W·h; interaction x = p ∘ e
+/// shared_bottom:
 /// bottom.hidden.weight       [S, H]             bottom = relu(W_h·h + W_e·e + W_x·x + b), shared by all candidate tasks
 /// bottom.item.weight         [S, E]
 /// bottom.interaction.weight  [S, E]
 /// bottom.bias                [S]
-/// task.{name}.tower.weight   [D, S] or [D, H]   relu(W·x + b); x = bottom with a candidate, h without; absent when D = 0
+/// mmoe, cgc, ple; j a level, i an expert; K = H + 2E columns (h ‖ e ‖ x) at level 0, S above:
+/// trunk.l{j}.expert.shared{i}.weight  [S, K]    expert = relu(W·input + b); bias [S]
+/// trunk.l{j}.expert.{task}.{i}.weight [S, K]    of the candidate tasks but next_item; bias [S]
+/// trunk.l{j}.gate.{task}.weight       [n, K]    softmax(W·input + b) mixes the task's own experts, then the shared; bias [n]
+/// trunk.l{j}.shared_gate.weight       [m, K]    all tasks' experts in the manifest's order, then the shared; not at the last level; bias [m]
+///
+/// task.{name}.tower.weight   [D, S] or [D, H]   relu(W·x + b); x = bottom or mixture with a candidate, h without; absent when D = 0
 /// task.{name}.tower.bias     [D]
 /// task.{name}.output.weight  [C, D] (or [C, S], [C, H] when D = 0)
 /// task.{name}.output.bias    [C]
@@ -37,30 +59,51 @@ public static class ModelTensors
     public const string BottomItemWeight = "bottom.item.weight";
     public const string BottomInteractionWeight = "bottom.interaction.weight";
     public const string BottomBias = "bottom.bias";
+    public const string VerticalWeight = "cnn.vertical.weight";
+    public const string ConvolutionOutputWeight = "cnn.output.weight";
+    public const string ConvolutionOutputBias = "cnn.output.bias";
 
-    public static string InputWeight(int layer) => $"lstm.l{layer}.weight_ih";
-    public static string RecurrentWeight(int layer) => $"lstm.l{layer}.weight_hh";
-    public static string Bias(int layer) => $"lstm.l{layer}.bias";
+    public static string InputWeight(int layer, EncoderKind kind = EncoderKind.Lstm) => $"{Prefix(kind)}.l{layer}.weight_ih";
+    public static string RecurrentWeight(int layer, EncoderKind kind = EncoderKind.Lstm) => $"{Prefix(kind)}.l{layer}.weight_hh";
+    public static string Bias(int layer, EncoderKind kind = EncoderKind.Lstm) => $"{Prefix(kind)}.l{layer}.bias";
+    public static string ResetBias(int layer) => $"gru.l{layer}.bias_hn";
+    public static string BagWeight(int layer) => $"bag.l{layer}.weight";
+    public static string BagBias(int layer) => $"bag.l{layer}.bias";
+    public static string HorizontalWeight(int height) => $"cnn.height{height}.weight";
+    public static string HorizontalBias(int height) => $"cnn.height{height}.bias";
+    public static string SharedExpertWeight(int level, int expert) => $"trunk.l{level}.expert.shared{expert}.weight";
+    public static string SharedExpertBias(int level, int expert) => $"trunk.l{level}.expert.shared{expert}.bias";
+    public static string TaskExpertWeight(int level, string task, int expert) => $"trunk.l{level}.expert.{task}.{expert}.weight";
+    public static string TaskExpertBias(int level, string task, int expert) => $"trunk.l{level}.expert.{task}.{expert}.bias";
+    public static string GateWeight(int level, string task) => $"trunk.l{level}.gate.{task}.weight";
+    public static string GateBias(int level, string task) => $"trunk.l{level}.gate.{task}.bias";
+    public static string SharedGateWeight(int level) => $"trunk.l{level}.shared_gate.weight";
+    public static string SharedGateBias(int level) => $"trunk.l{level}.shared_gate.bias";
     public static string TowerWeight(string task) => $"task.{task}.tower.weight";
     public static string TowerBias(string task) => $"task.{task}.tower.bias";
     public static string OutputWeight(string task) => $"task.{task}.output.weight";
     public static string OutputBias(string task) => $"task.{task}.output.bias";
 
+    /// <summary>Rows of H in a recurrent layer's weights.</summary>
+    public static int Gates(EncoderKind kind) => kind switch
+    {
+        EncoderKind.Lstm => 4,
+        EncoderKind.Gru => 3,
+        EncoderKind.Rnn => 1,
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} is not recurrent"),
+    };
+
     /// <summary>The tensors that a manifest demands, with their shapes: no fewer, no more.</summary>
     public static IReadOnlyDictionary<string, int[]> Expected(ModelManifest manifest)
     {
         var encoder = manifest.Encoder;
-        int v = manifest.CatalogSize, e = encoder.EmbeddingSize, eb = encoder.BehaviorEmbeddingSize;
-        int h = encoder.HiddenSize, s = encoder.BottomSize, d = encoder.TowerSize;
+        int v = manifest.CatalogSize, e = encoder.EmbeddingSize, h = encoder.HiddenSize, s = encoder.BottomSize, d = encoder.TowerSize;
         var shapes = new Dictionary<string, int[]> { [ItemEmbedding] = [v, e] };
-        if (eb > 0)
-            shapes[BehaviorEmbedding] = [manifest.Behaviors.Count, eb];
-        for (var layer = 0; layer < encoder.Layers; layer++)
-        {
-            shapes[InputWeight(layer)] = [4 * h, layer == 0 ? e + eb : h];
-            shapes[RecurrentWeight(layer)] = [4 * h, h];
-            shapes[Bias(layer)] = [4 * h];
-        }
+        if (encoder.BehaviorEmbeddingSize > 0)
+            shapes[BehaviorEmbedding] = [manifest.Behaviors.Count, encoder.BehaviorEmbeddingSize];
+        AddEncoder(shapes, encoder);
+        if (manifest.Tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem))
+            AddTrunk(shapes, manifest);
 
         foreach (var task in manifest.Tasks)
         {
@@ -72,15 +115,6 @@ public static class ModelTensors
                 if (!encoder.TiedItemEmbedding)
                     shapes[NextItemEmbedding] = [v, e];
                 continue;
-            }
-
-            if (task.NeedsCandidate)
-            {
-                shapes[BottomProjectionWeight] = [e, h];
-                shapes[BottomHiddenWeight] = [s, h];
-                shapes[BottomItemWeight] = [s, e];
-                shapes[BottomInteractionWeight] = [s, e];
-                shapes[BottomBias] = [s];
             }
 
             var width = task.NeedsCandidate ? s : h;
@@ -95,5 +129,98 @@ public static class ModelTensors
         }
 
         return shapes;
+    }
+
+    private static string Prefix(EncoderKind kind) => kind switch
+    {
+        EncoderKind.Lstm => "lstm",
+        EncoderKind.Gru => "gru",
+        EncoderKind.Rnn => "rnn",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} is not recurrent"),
+    };
+
+    private static void AddEncoder(Dictionary<string, int[]> shapes, EncoderManifest encoder)
+    {
+        int h = encoder.HiddenSize, input = encoder.EmbeddingSize + encoder.BehaviorEmbeddingSize;
+        switch (encoder.Kind)
+        {
+            case EncoderKind.Bag:
+                for (var layer = 0; layer < encoder.Layers; layer++)
+                {
+                    shapes[BagWeight(layer)] = [h, layer == 0 ? input : h];
+                    shapes[BagBias(layer)] = [h];
+                }
+
+                break;
+            case EncoderKind.Cnn:
+                foreach (var height in encoder.FilterHeights)
+                {
+                    shapes[HorizontalWeight(height)] = [encoder.HorizontalFilters, height, input];
+                    shapes[HorizontalBias(height)] = [encoder.HorizontalFilters];
+                }
+
+                if (encoder.VerticalFilters > 0)
+                    shapes[VerticalWeight] = [encoder.VerticalFilters, encoder.WindowLength];
+                shapes[ConvolutionOutputWeight] = [h, (encoder.FilterHeights.Count * encoder.HorizontalFilters) + (encoder.VerticalFilters * input)];
+                shapes[ConvolutionOutputBias] = [h];
+                break;
+            default:
+                var gates = Gates(encoder.Kind);
+                for (var layer = 0; layer < encoder.Layers; layer++)
+                {
+                    shapes[InputWeight(layer, encoder.Kind)] = [gates * h, layer == 0 ? input : h];
+                    shapes[RecurrentWeight(layer, encoder.Kind)] = [gates * h, h];
+                    shapes[Bias(layer, encoder.Kind)] = [gates * h];
+                    if (encoder.ResetPlacement == ResetPlacement.AfterProduct)
+                        shapes[ResetBias(layer)] = [h];
+                }
+
+                break;
+        }
+    }
+
+    private static void AddTrunk(Dictionary<string, int[]> shapes, ModelManifest manifest)
+    {
+        var encoder = manifest.Encoder;
+        var trunk = encoder.Trunk;
+        int e = encoder.EmbeddingSize, h = encoder.HiddenSize, s = encoder.BottomSize;
+        shapes[BottomProjectionWeight] = [e, h];
+        if (trunk.Kind == TrunkKind.SharedBottom)
+        {
+            shapes[BottomHiddenWeight] = [s, h];
+            shapes[BottomItemWeight] = [s, e];
+            shapes[BottomInteractionWeight] = [s, e];
+            shapes[BottomBias] = [s];
+            return;
+        }
+
+        string[] tasks = [.. manifest.Tasks.Where(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem).Select(task => task.Name)];
+        for (var level = 0; level < trunk.Levels; level++)
+        {
+            var input = level == 0 ? h + (2 * e) : s;
+            for (var expert = 0; expert < trunk.SharedExperts; expert++)
+            {
+                shapes[SharedExpertWeight(level, expert)] = [s, input];
+                shapes[SharedExpertBias(level, expert)] = [s];
+            }
+
+            foreach (var task in tasks)
+            {
+                for (var expert = 0; expert < trunk.TaskExperts; expert++)
+                {
+                    shapes[TaskExpertWeight(level, task, expert)] = [s, input];
+                    shapes[TaskExpertBias(level, task, expert)] = [s];
+                }
+
+                shapes[GateWeight(level, task)] = [trunk.TaskExperts + trunk.SharedExperts, input];
+                shapes[GateBias(level, task)] = [trunk.TaskExperts + trunk.SharedExperts];
+            }
+
+            if (level < trunk.Levels - 1)
+            {
+                shapes[SharedGateWeight(level)] = [(tasks.Length * trunk.TaskExperts) + trunk.SharedExperts, input];
+                shapes[SharedGateBias(level)] = [(tasks.Length * trunk.TaskExperts) + trunk.SharedExperts];
+            }
+        }
     }
 }

@@ -20,13 +20,13 @@ internal static class TensorRules
     }
 
     /// <exception cref="ArtifactException">A weight is NaN, infinite or past the limit.</exception>
-    public static void CheckValues(string name, ReadOnlySpan<float> values, ArtifactLimits limits)
+    public static void CheckValues(string name, ReadOnlySpan<float> values, float limit)
     {
         for (var i = 0; i < values.Length; i++)
         {
             // Written so that NaN fails too.
-            if (!(MathF.Abs(values[i]) <= limits.MaxWeightMagnitude))
-                throw new ArtifactException($"{ModelArtifact.WeightsFile}: tensor '{name}' holds {values[i]} at position {i}; only numbers from -{limits.MaxWeightMagnitude} to {limits.MaxWeightMagnitude} are read. The training run diverged: train again with a lower learning rate.");
+            if (!(MathF.Abs(values[i]) <= limit))
+                throw new ArtifactException($"{ModelArtifact.WeightsFile}: tensor '{name}' holds {values[i]} at position {i}; only numbers from -{limit} to {limit} are read. The training run diverged: train again with a lower learning rate.");
         }
     }
 }

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
+using GrpcRec.Engine.Models;
 
 namespace GrpcRec.Engine.Steps;
 
@@ -14,6 +15,21 @@ public enum EngineKind
     Scalar,
 }
 
+/// <summary>Instructions that the vectorised engine is held to.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<KernelPath>))]
+public enum KernelPath
+{
+    /// <summary>The widest that the processor has.</summary>
+    Auto,
+    Avx512,
+
+    /// <summary>256-bit vectors with fused multiply-add.</summary>
+    Avx2,
+
+    /// <summary>What every processor runs that .NET runs on.</summary>
+    Portable,
+}
+
 /// <summary>How an engine is made from an artefact.</summary>
 public sealed record EngineOptions
 {
@@ -21,6 +37,12 @@ public sealed record EngineOptions
     public const long MaxGateTableBudgetBytes = 1L << 40;
 
     public EngineKind Kind { get; init; } = EngineKind.Auto;
+
+    /// <summary>For tests and doubts: all paths give results within the same tolerance.</summary>
+    public KernelPath Path { get; init; } = KernelPath.Auto;
+
+    /// <summary>Null: the precision that the artefact's manifest states.</summary>
+    public Precision? Precision { get; init; }
 
     /// <summary>Sequences whose state the engine holds at once.</summary>
     [Range(1, MaxSlotCapacity)]

@@ -9,6 +9,9 @@ public readonly record struct Slot(int Index);
 /// <param name="Behavior">Dense behaviour id.</param>
 public readonly record struct StepEvent(Slot Slot, int Item, int Behavior);
 
+/// <summary>A run of events of one sequence: they stand at [Start, Start + Count) in the arrays of <see cref="IStepEngine.Advance"/>.</summary>
+public readonly record struct EventRun(Slot Slot, int Start, int Count);
+
 /// <summary>
 /// Runs one model version. Its one primitive is: advance these slots by their next events. No padding, no length buckets: a batch is
 /// whichever slots have an event pending (cellular batching; Gao et al., EuroSys 2018).
@@ -43,6 +46,14 @@ public interface IStepEngine : IDisposable
 
     /// <summary>Advances each slot by one event. A slot stands at most once in <paramref name="events"/>.</summary>
     void Step(ReadOnlySpan<StepEvent> events);
+
+    /// <summary>
+    /// Advances each slot by its run of events, oldest first. Bit-equal to <see cref="Step"/> on each event in turn, and faster: what does
+    /// not depend on the state is computed for the whole run at once. A slot stands at most once in <paramref name="runs"/>.
+    /// </summary>
+    /// <param name="items">Dense item ids that the runs refer to.</param>
+    /// <param name="behaviors">[the same length] dense behaviour ids.</param>
+    void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors);
 
     /// <param name="hidden">[H] top layer's hidden state, written.</param>
     void ReadHidden(Slot slot, Span<float> hidden);

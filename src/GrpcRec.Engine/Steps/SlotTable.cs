@@ -52,6 +52,25 @@ internal sealed class SlotTable
             throw new InvalidOperationException($"slot {slot.Index} is not rented from this engine");
     }
 
+    /// <summary>All of the runs are checked before any of them is run.</summary>
+    public void Check(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors, int catalogSize, int behaviorCount)
+    {
+        if (items.Length != behaviors.Length)
+            throw new ArgumentException($"{items.Length} items and {behaviors.Length} behaviours: they must be as many", nameof(behaviors));
+        _batch++;
+        foreach (var run in runs)
+        {
+            Check(run.Slot);
+            if (_lastBatch[run.Slot.Index] == _batch)
+                throw new ArgumentException($"slot {run.Slot.Index} stands twice in one batch", nameof(runs));
+            _lastBatch[run.Slot.Index] = _batch;
+            if (run.Start < 0 || run.Count < 0 || run.Start > items.Length - run.Count)
+                throw new ArgumentException($"a run from {run.Start} of {run.Count} events is not within the {items.Length} given", nameof(runs));
+            for (var i = run.Start; i < run.Start + run.Count; i++)
+                CheckEvent(items[i], behaviors[i], catalogSize, behaviorCount);
+        }
+    }
+
     /// <summary>All of a batch is checked before any of it is run.</summary>
     public void Check(ReadOnlySpan<StepEvent> events, int catalogSize, int behaviors)
     {
@@ -62,10 +81,15 @@ internal sealed class SlotTable
             if (_lastBatch[e.Slot.Index] == _batch)
                 throw new ArgumentException($"slot {e.Slot.Index} stands twice in one batch", nameof(events));
             _lastBatch[e.Slot.Index] = _batch;
-            if ((uint)e.Item >= (uint)catalogSize)
-                throw new ArgumentOutOfRangeException(nameof(events), $"item {e.Item} is not from 0 to {catalogSize - 1}");
-            if ((uint)e.Behavior >= (uint)behaviors)
-                throw new ArgumentOutOfRangeException(nameof(events), $"behaviour {e.Behavior} is not from 0 to {behaviors - 1}");
+            CheckEvent(e.Item, e.Behavior, catalogSize, behaviors);
         }
+    }
+
+    private static void CheckEvent(int item, int behavior, int catalogSize, int behaviors)
+    {
+        if ((uint)item >= (uint)catalogSize)
+            throw new ArgumentOutOfRangeException(nameof(item), $"item {item} is not from 0 to {catalogSize - 1}");
+        if ((uint)behavior >= (uint)behaviors)
+            throw new ArgumentOutOfRangeException(nameof(behavior), $"behaviour {behavior} is not from 0 to {behaviors - 1}");
     }
 }

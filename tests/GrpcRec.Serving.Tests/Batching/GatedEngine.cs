@@ -64,6 +64,8 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
         inner.Step(events);
     }
 
+    public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors) => inner.Advance(runs, items, behaviors);
+
     public void ReadHidden(Slot slot, Span<float> hidden) => inner.ReadHidden(slot, hidden);
 
     public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => inner.ScoreCandidates(slot, items, logits);

@@ -1,0 +1,122 @@
+using GrpcRec.Engine.Models;
+
+namespace GrpcRec.Engine.Cpu.Encoders;
+
+/// <summary>An LSTM's gates, packed, scaled for <see cref="GateActivation"/>, and tabulated by item where the budget allows.</summary>
+internal sealed unsafe class LstmWeights : EncoderWeights
+{
+    private readonly AlignedBuffer[] _gateStarts;
+    private readonly AlignedBuffer? _gateTable;
+    private readonly AlignedBuffer _zero;
+
+    public LstmWeights(ModelArtifact artifact, long tableBudgetBytes)
+    {
+        var encoder = artifact.Manifest.Encoder;
+        (Hidden, Layers, Embedding) = (encoder.HiddenSize, encoder.Layers, encoder.EmbeddingSize);
+        Units = PackedMatrix.PaddedUnits(Hidden);
+        ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
+        Gates = new PackedMatrix[Layers];
+        _gateStarts = new AlignedBuffer[Layers];
+        _zero = new AlignedBuffer(Units * 4);
+
+        // 1. The first layer: item and behaviour columns apart, so that each is a table of its own.
+        var input = artifact.WeightArray(ModelTensors.InputWeight(0));
+        var itemColumns = Columns(input, Embedding + encoder.BehaviorEmbeddingSize, 0, Embedding);
+        var recurrent = artifact.WeightArray(ModelTensors.RecurrentWeight(0));
+        if ((long)artifact.Manifest.CatalogSize * Units * 4 * sizeof(float) <= tableBudgetBytes)
+        {
+            using var projection = PackedMatrix.FromGates(Hidden, itemColumns);
+            _gateTable = CpuModel.Tabulate(ItemEmbedding, Embedding, projection, Zero);
+            Gates[0] = PackedMatrix.FromGates(Hidden, recurrent);
+        }
+        else
+        {
+            Gates[0] = PackedMatrix.FromGates(Hidden, itemColumns, recurrent);
+        }
+
+        var bias = GateBias(artifact.WeightArray(ModelTensors.Bias(0)));
+        if (encoder.BehaviorEmbeddingSize > 0)
+        {
+            using var projection = PackedMatrix.FromGates(Hidden, Columns(input, Embedding + encoder.BehaviorEmbeddingSize, Embedding, encoder.BehaviorEmbeddingSize));
+            _gateStarts[0] = CpuModel.Tabulate(artifact.WeightArray(ModelTensors.BehaviorEmbedding), encoder.BehaviorEmbeddingSize, projection, bias.Pointer);
+            bias.Dispose();
+            ReadsBehaviors = true;
+        }
+        else
+        {
+            _gateStarts[0] = bias;
+        }
+
+        // 2. The layers above: one product over the state below and their own.
+        for (var layer = 1; layer < Layers; layer++)
+        {
+            Gates[layer] = PackedMatrix.FromGates(
+                Hidden, artifact.WeightArray(ModelTensors.InputWeight(layer)), artifact.WeightArray(ModelTensors.RecurrentWeight(layer)));
+            _gateStarts[layer] = GateBias(artifact.WeightArray(ModelTensors.Bias(layer)));
+        }
+    }
+
+    public int Hidden { get; }
+
+    public int Layers { get; }
+
+    /// <summary>H padded to whole vectors; a layer's state is h then c, each this long.</summary>
+    public int Units { get; }
+
+    public int Embedding { get; }
+
+    /// <summary>[V, E].</summary>
+    public float[] ItemEmbedding { get; }
+
+    public bool ReadsBehaviors { get; }
+
+    /// <summary>By layer: input and recurrent weights side by side; recurrent alone where the gate table holds the input's part.</summary>
+    public PackedMatrix[] Gates { get; }
+
+    /// <summary>As many zeros as a row of gates.</summary>
+    public float* Zero => _zero.Pointer;
+
+    /// <summary>[layers, 2, Units]: h and c of each layer.</summary>
+    public override int StateFloats => Layers * 2 * Units;
+
+    public override bool HasItemTable => _gateTable is not null;
+
+    public override long TableBytes => _gateTable?.Bytes ?? 0;
+
+    /// <summary>[gate width] the item's part of the first layer's sums.</summary>
+    public float* GateRow(int item) => _gateTable!.Pointer + ((long)item * Gates[0].Width);
+
+    /// <summary>[gate width] bias, and in the first layer the behaviour's part.</summary>
+    public float* GateStart(int layer, int behavior) =>
+        _gateStarts[layer].Pointer + (layer == 0 && ReadsBehaviors ? (long)behavior * Gates[0].Width : 0);
+
+    public override CpuEncoder CreateEncoder() => new LstmEncoder(this);
+
+    public override void Dispose()
+    {
+        _zero.Dispose();
+        _gateTable?.Dispose();
+        foreach (var gates in Gates)
+            gates.Dispose();
+        foreach (var starts in _gateStarts)
+            starts.Dispose();
+    }
+
+    private AlignedBuffer GateBias(float[] bias)
+    {
+        var packed = new AlignedBuffer(PackedMatrix.PaddedUnits(Hidden) * 4);
+        for (var row = 0; row < bias.Length; row++)
+            packed.Pointer[PackedMatrix.GateColumn(row, Hidden)] = bias[row] * GateActivation.Scale(row / Hidden);
+        return packed;
+    }
+
+    /// <summary>Columns [begin, begin + count) of a row-major matrix of this width.</summary>
+    private static float[] Columns(float[] matrix, int width, int begin, int count)
+    {
+        var rows = matrix.Length / width;
+        var columns = new float[rows * count];
+        for (var row = 0; row < rows; row++)
+            matrix.AsSpan((row * width) + begin, count).CopyTo(columns.AsSpan(row * count));
+        return columns;
+    }
+}
