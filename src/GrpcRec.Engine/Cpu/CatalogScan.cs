@@ -29,12 +29,11 @@ internal sealed unsafe class CatalogScan(CpuModel model, CpuScratch scratch)
     {
         var query = Query(hidden);
         var items = _heads.NextItems!;
-        var zero = model.Zero;
         for (var block = 0; block < items.Blocks; block++)
         {
             var from = block * BlockKernel.Columns;
             var bias = _heads.NextItemBias!.Pointer + from;
-            BlockKernel.Multiply(1, items.Block(block), items.Depth, query, 0, &bias, &zero, 0, scratch.Sums);
+            model.Kernel.Multiply(1, items.Block(block), items.Depth, query, 0, &bias, null, 0, scratch.Sums);
             new ReadOnlySpan<float>(scratch.Sums, Math.Min(BlockKernel.Columns, logits.Length - from)).CopyTo(logits[from..]);
         }
     }
@@ -56,8 +55,6 @@ internal sealed unsafe class CatalogScan(CpuModel model, CpuScratch scratch)
 
         // 2. Block by block, all queries on each.
         var items = _heads.NextItems!;
-        for (var r = 0; r < BlockKernel.MaxRows; r++)
-            scratch.Second[r] = model.Zero;
         for (var block = 0; block < items.Blocks; block++)
         {
             var from = block * BlockKernel.Columns;
@@ -65,8 +62,8 @@ internal sealed unsafe class CatalogScan(CpuModel model, CpuScratch scratch)
                 scratch.First[r] = _heads.NextItemBias!.Pointer + from;
             for (var n = 0; n < queries.Length;)
             {
-                var count = BlockKernel.NextRows(queries.Length - n);
-                BlockKernel.Multiply(count, items.Block(block), items.Depth, scratch.A + (n * width), width, scratch.First, scratch.Second, 0, scratch.Sums);
+                var count = model.Kernel.NextRows(queries.Length - n);
+                model.Kernel.Multiply(count, items.Block(block), items.Depth, scratch.A + (n * width), width, scratch.First, null, 0, scratch.Sums);
                 for (var r = 0; r < count; r++)
                     Collect(n + r, queries[n + r].Excluded, from, scratch.Sums + (r * BlockKernel.Columns));
                 n += count;
@@ -102,7 +99,6 @@ internal sealed unsafe class CatalogScan(CpuModel model, CpuScratch scratch)
     private void Project(float* hidden, float* query)
     {
         var bias = _heads.NextProjectionBias!.Pointer;
-        var zero = model.Zero;
-        _heads.NextProjection!.Multiply(hidden, 0, 1, &bias, &zero, query, relu: false, scratch.Sums);
+        _heads.NextProjection!.Multiply(model.Kernel, hidden, 0, 1, &bias, null, query, relu: false, scratch.Sums);
     }
 }

@@ -66,11 +66,7 @@ public sealed unsafe class CpuEngine : IStepEngine
     /// <summary>The processor has vectors and fused multiply-add that make this engine worth choosing.</summary>
     public static bool IsAccelerated => Vector512.IsHardwareAccelerated || (Vector256.IsHardwareAccelerated && Fma.IsSupported) || AdvSimd.Arm64.IsSupported;
 
-    public string Name =>
-        Vector512.IsHardwareAccelerated ? "cpu-avx512"
-        : Vector256.IsHardwareAccelerated && Fma.IsSupported ? "cpu-avx2"
-        : AdvSimd.Arm64.IsSupported ? "cpu-neon"
-        : "cpu-portable";
+    public string Name => "cpu-" + _model.Kernel.Name;
 
     /// <summary>The items' part of the gates is read from a table; false: computed in each step, because the table is past the budget.</summary>
     public bool UsesGateTable => _model.Encoder.HasItemTable;

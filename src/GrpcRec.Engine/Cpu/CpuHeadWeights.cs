@@ -17,7 +17,7 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
     private readonly AlignedBuffer? _bottomTable;
 
     /// <param name="zero">Zeros, as many as the widest row.</param>
-    public CpuHeadWeights(ModelArtifact artifact, long tableBudgetBytes, float* zero)
+    public CpuHeadWeights(ModelArtifact artifact, BlockKernel kernel, long tableBudgetBytes, float* zero)
     {
         var encoder = artifact.Manifest.Encoder;
         foreach (var task in artifact.Manifest.Tasks)
@@ -38,7 +38,7 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
         if ((long)artifact.Manifest.CatalogSize * BottomHidden.Width * sizeof(float) <= tableBudgetBytes)
         {
             using var packed = PackedMatrix.FromRows(encoder.BottomSize, item);
-            _bottomTable = CpuModel.Tabulate(artifact.WeightArray(ModelTensors.ItemEmbedding), encoder.EmbeddingSize, packed, zero);
+            _bottomTable = CpuModel.Tabulate(kernel, artifact.WeightArray(ModelTensors.ItemEmbedding), encoder.EmbeddingSize, packed, zero);
             BottomItem = PackedMatrix.FromRows(encoder.BottomSize, interaction);
         }
         else

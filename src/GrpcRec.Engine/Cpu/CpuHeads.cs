@@ -9,6 +9,7 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
     private const int TileRows = CpuScratch.TileRows;
 
     private readonly CpuHeadWeights _weights = model.Heads;
+    private readonly BlockKernel _kernel = model.Kernel;
 
     // [E padded] p and [S padded] the sequence's part of the bottom: the same for all candidates of a call.
     private readonly float[] _projection = GC.AllocateArray<float>(model.Heads.BottomProjection?.Width ?? 0, pinned: true);
@@ -27,8 +28,8 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
         var bias = _weights.BottomBias!.Pointer;
         fixed (float* projection = _projection, sequencePart = _sequencePart)
         {
-            _weights.BottomProjection!.Multiply(hidden, 0, 1, &zero, &zero, projection, relu: false, scratch.Sums);
-            _weights.BottomHidden!.Multiply(hidden, 0, 1, &bias, &zero, sequencePart, relu: false, scratch.Sums);
+            _weights.BottomProjection!.Multiply(_kernel, hidden, 0, 1, &zero, null, projection, relu: false, scratch.Sums);
+            _weights.BottomHidden!.Multiply(_kernel, hidden, 0, 1, &bias, null, sequencePart, relu: false, scratch.Sums);
             for (var done = 0; done < items.Length; done += TileRows)
             {
                 var count = Math.Min(TileRows, items.Length - done);
@@ -54,26 +55,23 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
         var query = scan.Query(hidden);
         var depth = model.Embedding;
         var bias = _weights.NextItemBias!.Pointer;
+        var rows = stackalloc float*[4];
+        var sums = stackalloc float[4];
         fixed (float* table = _weights.NextEmbedding)
         {
             for (var n = 0; n < items.Length; n += 4)
             {
-                // Past the end the last item is computed again and written to its own place.
-                int i0 = n, i1 = Math.Min(n + 1, items.Length - 1), i2 = Math.Min(n + 2, items.Length - 1), i3 = Math.Min(n + 3, items.Length - 1);
-                float* e0 = Row(table, items[i0]), e1 = Row(table, items[i1]), e2 = Row(table, items[i2]), e3 = Row(table, items[i3]);
-                float s0 = bias[items[i0]] + 0f, s1 = bias[items[i1]] + 0f, s2 = bias[items[i2]] + 0f, s3 = bias[items[i3]] + 0f;
-                for (var k = 0; k < depth; k++)
+                for (var i = 0; i < 4; i++)
                 {
-                    s0 = MathF.FusedMultiplyAdd(query[k], e0[k], s0);
-                    s1 = MathF.FusedMultiplyAdd(query[k], e1[k], s1);
-                    s2 = MathF.FusedMultiplyAdd(query[k], e2[k], s2);
-                    s3 = MathF.FusedMultiplyAdd(query[k], e3[k], s3);
+                    // Past the end the last item is computed again.
+                    var item = items[Math.Min(n + i, items.Length - 1)];
+                    rows[i] = Row(table, item);
+                    sums[i] = bias[item];
                 }
 
-                logits[(i0 * layout.CandidateWidth) + layout.NextItemOffset] = s0;
-                logits[(i1 * layout.CandidateWidth) + layout.NextItemOffset] = s1;
-                logits[(i2 * layout.CandidateWidth) + layout.NextItemOffset] = s2;
-                logits[(i3 * layout.CandidateWidth) + layout.NextItemOffset] = s3;
+                _kernel.MultiplyFour(query, depth, rows, sums);
+                for (var i = 0; i < Math.Min(4, items.Length - n); i++)
+                    logits[((n + i) * layout.CandidateWidth) + layout.NextItemOffset] = sums[i];
             }
         }
     }
@@ -105,7 +103,7 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
         }
 
         // 2. bottom = relu(W_h·h + W_e·e + W_x·x + b), then each task's tower on it.
-        bottom.Multiply(scratch.Rows, scratch.Stride, items.Length, scratch.First, scratch.Second, scratch.A, relu: true, scratch.Sums);
+        bottom.Multiply(_kernel, scratch.Rows, scratch.Stride, items.Length, scratch.First, scratch.Second, scratch.A, relu: true, scratch.Sums);
         foreach (var head in layout.Candidate)
             ScoreTask(head, scratch.A, bottom.Width, items.Length, logits, layout.CandidateWidth);
     }
@@ -123,7 +121,7 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
                 scratch.Second[r] = model.Zero;
             }
 
-            tower.Multiply(x, width, rows, scratch.First, scratch.Second, scratch.B, relu: true, scratch.Sums);
+            tower.Multiply(_kernel, x, width, rows, scratch.First, scratch.Second, scratch.B, relu: true, scratch.Sums);
             x = scratch.B;
             width = tower.Width;
         }
@@ -131,26 +129,11 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
         for (var r = 0; r < rows; r++)
         {
             for (var c = 0; c < task.OutputBias.Length; c++)
-                logits[(r * logitWidth) + head.Offset + c] = task.OutputBias[c] + Dot(x + ((nint)r * width), task.Output.Pointer + ((nint)c * task.InputWidth), width);
+                logits[(r * logitWidth) + head.Offset + c] = task.OutputBias[c] + _kernel.Dot(x + ((nint)r * width), task.Output.Pointer + ((nint)c * task.InputWidth), width);
         }
     }
 
     private float* Row(float* table, int item) => table + ((long)item * model.Embedding);
-
-    /// <param name="count">Multiple of 64: the padding of both is zero.</param>
-    private static float Dot(float* a, float* b, int count)
-    {
-        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
-        for (var k = 0; k < count; k += 64)
-        {
-            s0 = Vector512.FusedMultiplyAdd(Vector512.Load(a + k), Vector512.Load(b + k), s0);
-            s1 = Vector512.FusedMultiplyAdd(Vector512.Load(a + k + 16), Vector512.Load(b + k + 16), s1);
-            s2 = Vector512.FusedMultiplyAdd(Vector512.Load(a + k + 32), Vector512.Load(b + k + 32), s2);
-            s3 = Vector512.FusedMultiplyAdd(Vector512.Load(a + k + 48), Vector512.Load(b + k + 48), s3);
-        }
-
-        return Vector512.Sum((s0 + s1) + (s2 + s3));
-    }
 
     private static void Multiply(float* a, float* b, float* product, int count)
     {

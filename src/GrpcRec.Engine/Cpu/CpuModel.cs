@@ -16,17 +16,21 @@ internal sealed unsafe class CpuModel : IDisposable
     {
         var encoder = artifact.Manifest.Encoder;
         (Hidden, Embedding) = (encoder.HiddenSize, encoder.EmbeddingSize);
+        Kernel = BlockKernel.For(options.Path);
         ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
         _zero = new AlignedBuffer(Math.Max(
             PackedMatrix.PaddedUnits(Hidden) * 4, PackedMatrix.PaddedWidth(Math.Max(Embedding, Math.Max(encoder.BottomSize, encoder.TowerSize)))));
         // Gates first, since every step reads them; the heads' tables may take what is left.
         Encoder = EncoderWeights.Create(artifact, options, options.GateTableBudgetBytes);
-        Heads = new CpuHeadWeights(artifact, options.GateTableBudgetBytes - Encoder.TableBytes, Zero);
+        Heads = new CpuHeadWeights(artifact, Kernel, options.GateTableBudgetBytes - Encoder.TableBytes, Zero);
     }
 
     public int Hidden { get; }
 
     public int Embedding { get; }
+
+    /// <summary>The instructions that everything of this model runs on.</summary>
+    public BlockKernel Kernel { get; }
 
     /// <summary>[V, E].</summary>
     public float[] ItemEmbedding { get; }
@@ -49,27 +53,22 @@ internal sealed unsafe class CpuModel : IDisposable
 
     /// <summary>[rows, width of the weights]: start + row·W for each row of an embedding.</summary>
     /// <param name="start">[width of the weights].</param>
-    internal static AlignedBuffer Tabulate(float[] embedding, int depth, PackedMatrix weights, float* start)
+    internal static AlignedBuffer Tabulate(BlockKernel kernel, float[] embedding, int depth, PackedMatrix weights, float* start)
     {
         const int tile = 48;
         var rows = embedding.Length / depth;
         var table = new AlignedBuffer((long)rows * weights.Width);
-        using var zero = new AlignedBuffer(weights.Width);
         using var z = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
         var first = stackalloc float*[tile];
-        var second = stackalloc float*[tile];
         for (var r = 0; r < tile; r++)
-        {
             first[r] = start;
-            second[r] = zero.Pointer;
-        }
 
         fixed (float* x = embedding)
         {
             for (var row = 0; row < rows; row += tile)
             {
                 weights.Multiply(
-                    x + ((long)row * depth), depth, Math.Min(tile, rows - row), first, second, table.Pointer + ((long)row * weights.Width), relu: false, z.Pointer);
+                    kernel, x + ((long)row * depth), depth, Math.Min(tile, rows - row), first, null, table.Pointer + ((long)row * weights.Width), relu: false, z.Pointer);
             }
         }
 

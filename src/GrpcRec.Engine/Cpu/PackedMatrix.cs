@@ -86,18 +86,18 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     /// <summary>y[r] = first[r] + second[r] + x[r]·W, all columns.</summary>
     /// <param name="x">[rows, ≥ Depth], <paramref name="stride"/> floats between rows.</param>
-    /// <param name="first">[rows] pointers to <see cref="Width"/> floats each; so is <paramref name="second"/>.</param>
+    /// <param name="first">[rows] pointers to <see cref="Width"/> floats each; so is <paramref name="second"/>, or null.</param>
     /// <param name="y">[rows, Width] written without gaps.</param>
     /// <param name="z">[<see cref="BlockKernel.MaxRows"/>, 64] scratch, aligned.</param>
-    public void Multiply(float* x, nint stride, int rows, float** first, float** second, float* y, bool relu, float* z)
+    public void Multiply(BlockKernel kernel, float* x, nint stride, int rows, float** first, float** second, float* y, bool relu, float* z)
     {
         for (var block = 0; block < Blocks; block++)
         {
             var offset = (nint)block * BlockKernel.Columns;
             for (var row = 0; row < rows;)
             {
-                var count = BlockKernel.NextRows(rows - row);
-                BlockKernel.Multiply(count, Block(block), Depth, x + (row * stride), stride, first + row, second + row, offset, z);
+                var count = kernel.NextRows(rows - row);
+                kernel.Multiply(count, Block(block), Depth, x + (row * stride), stride, first + row, second is null ? null : second + row, offset, z);
                 for (var r = 0; r < count; r++)
                     CopyBlock(z + (r * BlockKernel.Columns), y + ((nint)(row + r) * Width) + offset, relu);
                 row += count;

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Steps;
 using GrpcRec.Engine.Tests.Models;
@@ -14,6 +15,12 @@ public enum Backend
 
     /// <summary>No table: every projection on the fly.</summary>
     CpuNoTables,
+
+    /// <summary>All tables, with the instructions of AVX2; those of the machine where it has not got them.</summary>
+    Avx2,
+
+    /// <summary>All tables, with the instructions that every processor has.</summary>
+    Portable,
 }
 
 /// <summary>One table of cases for every backend.</summary>
@@ -51,6 +58,12 @@ public static class OperatorCases
     public static IStepEngine Create(ModelArtifact model, Backend backend, int slots = 64) => StepEngineFactory.Create(model, new EngineOptions
     {
         Kind = backend == Backend.Scalar ? EngineKind.Scalar : EngineKind.Cpu,
+        Path = backend switch
+        {
+            Backend.Avx2 when Avx2.IsSupported && Fma.IsSupported => KernelPath.Avx2,
+            Backend.Portable => KernelPath.Portable,
+            _ => KernelPath.Auto,
+        },
         SlotCapacity = slots,
         GateTableBudgetBytes = backend == Backend.CpuNoTables ? 0 : 512L << 20,
     });

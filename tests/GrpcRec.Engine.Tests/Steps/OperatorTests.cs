@@ -18,8 +18,8 @@ public sealed class OperatorTests
         using var engine = OperatorCases.Create(model, backend);
         if (engine is CpuEngine cpu)
         {
-            Assert.Equal(backend == Backend.CpuTables, cpu.UsesGateTable);
-            Assert.Equal(backend == Backend.CpuTables && shape.Tasks, cpu.UsesBottomTable);
+            Assert.Equal(backend != Backend.CpuNoTables, cpu.UsesGateTable);
+            Assert.Equal(backend != Backend.CpuNoTables && shape.Tasks, cpu.UsesBottomTable);
         }
 
         var exact = new ExactModel(model);
@@ -93,6 +93,8 @@ public sealed class OperatorTests
     [InlineData(Backend.Scalar)]
     [InlineData(Backend.CpuTables)]
     [InlineData(Backend.CpuNoTables)]
+    [InlineData(Backend.Avx2)]
+    [InlineData(Backend.Portable)]
     public void Slots_Misused_Throw(Backend backend)
     {
         var shape = new ModelShape(7, Layers: 2);
@@ -120,6 +122,8 @@ public sealed class OperatorTests
     [Theory]
     [InlineData(Backend.CpuTables)]
     [InlineData(Backend.CpuNoTables)]
+    [InlineData(Backend.Avx2)]
+    [InlineData(Backend.Portable)]
     public void StepAndScore_Warm_AllocateNothing(Backend backend)
     {
         var shape = new ModelShape(33, Layers: 2, BehaviorEmbedding: 3);

@@ -19,7 +19,7 @@ internal abstract class EncoderWeights : IDisposable
     /// <exception cref="EngineException">The encoder is not one that this engine runs.</exception>
     public static EncoderWeights Create(ModelArtifact artifact, EngineOptions options, long tableBudgetBytes) => artifact.Manifest.Encoder.Kind switch
     {
-        EncoderKind.Lstm => new LstmWeights(artifact, tableBudgetBytes),
+        EncoderKind.Lstm => new LstmWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
         var kind => throw new EngineException($"the CPU engine does not run an encoder of kind {kind}"),
     };
 

@@ -88,14 +88,14 @@ internal sealed unsafe class LstmEncoder : CpuEncoder
             var unit = block * PackedMatrix.UnitsPerBlock;
             for (var row = 0; row < rows;)
             {
-                var count = BlockKernel.NextRows(rows - row);
-                BlockKernel.Multiply(
+                var count = _weights.Kernel.NextRows(rows - row);
+                _weights.Kernel.Multiply(
                     count, gates.Block(block), gates.Depth, x + (row * stride), stride, _scratch.First + row, _scratch.Second + row,
                     (nint)block * BlockKernel.Columns, z);
                 for (var r = 0; r < count; r++)
                 {
                     var h = states[row + r] + unit;
-                    GateActivation.Apply(z + (r * BlockKernel.Columns), h + _weights.Units, h);
+                    _weights.Kernel.Lstm(z + (r * BlockKernel.Columns), h + _weights.Units, h);
                 }
 
                 row += count;

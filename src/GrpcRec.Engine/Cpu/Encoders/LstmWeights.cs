@@ -9,9 +9,10 @@ internal sealed unsafe class LstmWeights : EncoderWeights
     private readonly AlignedBuffer? _gateTable;
     private readonly AlignedBuffer _zero;
 
-    public LstmWeights(ModelArtifact artifact, long tableBudgetBytes)
+    public LstmWeights(ModelArtifact artifact, BlockKernel kernel, long tableBudgetBytes)
     {
         var encoder = artifact.Manifest.Encoder;
+        Kernel = kernel;
         (Hidden, Layers, Embedding) = (encoder.HiddenSize, encoder.Layers, encoder.EmbeddingSize);
         Units = PackedMatrix.PaddedUnits(Hidden);
         ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
@@ -26,7 +27,7 @@ internal sealed unsafe class LstmWeights : EncoderWeights
         if ((long)artifact.Manifest.CatalogSize * Units * 4 * sizeof(float) <= tableBudgetBytes)
         {
             using var projection = PackedMatrix.FromGates(Hidden, itemColumns);
-            _gateTable = CpuModel.Tabulate(ItemEmbedding, Embedding, projection, Zero);
+            _gateTable = CpuModel.Tabulate(kernel, ItemEmbedding, Embedding, projection, Zero);
             Gates[0] = PackedMatrix.FromGates(Hidden, recurrent);
         }
         else
@@ -38,7 +39,7 @@ internal sealed unsafe class LstmWeights : EncoderWeights
         if (encoder.BehaviorEmbeddingSize > 0)
         {
             using var projection = PackedMatrix.FromGates(Hidden, Columns(input, Embedding + encoder.BehaviorEmbeddingSize, Embedding, encoder.BehaviorEmbeddingSize));
-            _gateStarts[0] = CpuModel.Tabulate(artifact.WeightArray(ModelTensors.BehaviorEmbedding), encoder.BehaviorEmbeddingSize, projection, bias.Pointer);
+            _gateStarts[0] = CpuModel.Tabulate(kernel, artifact.WeightArray(ModelTensors.BehaviorEmbedding), encoder.BehaviorEmbeddingSize, projection, bias.Pointer);
             bias.Dispose();
             ReadsBehaviors = true;
         }
@@ -55,6 +56,8 @@ internal sealed unsafe class LstmWeights : EncoderWeights
             _gateStarts[layer] = GateBias(artifact.WeightArray(ModelTensors.Bias(layer)));
         }
     }
+
+    public BlockKernel Kernel { get; }
 
     public int Hidden { get; }
 

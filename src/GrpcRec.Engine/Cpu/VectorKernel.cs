@@ -1,0 +1,86 @@
+using System.Runtime.CompilerServices;
+
+namespace GrpcRec.Engine.Cpu;
+
+/// <summary>The kernels on one kind of vector.</summary>
+/// <param name="preferredRows">Rows whose sums fit the registers.</param>
+/// <param name="vectors">Vectors of a row's sums in a tile, 2 or 4: what 64 columns are cut into.</param>
+internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int preferredRows, int vectors) : BlockKernel
+    where TLanes : struct, ILanes<TVector>
+    where TVector : struct
+{
+    public override string Name => name;
+
+    public override int PreferredRows => preferredRows;
+
+    public override void Multiply(int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z)
+    {
+        // Few rows leave registers for more columns.
+        var wide = vectors == 4 || rows <= 2;
+        switch (rows)
+        {
+            case 1: Wide<Count1>(w, depth, x, stride, first, second, offset, z); break;
+            case 2: Wide<Count2>(w, depth, x, stride, first, second, offset, z); break;
+            case 3 when wide: Wide<Count3>(w, depth, x, stride, first, second, offset, z); break;
+            case 4 when wide: Wide<Count4>(w, depth, x, stride, first, second, offset, z); break;
+            case 5 when wide: Wide<Count5>(w, depth, x, stride, first, second, offset, z); break;
+            case 6 when wide: Wide<Count6>(w, depth, x, stride, first, second, offset, z); break;
+            case 3: Slim<Count3>(w, depth, x, stride, first, second, offset, z); break;
+            case 4: Slim<Count4>(w, depth, x, stride, first, second, offset, z); break;
+            case 5: Slim<Count5>(w, depth, x, stride, first, second, offset, z); break;
+            case 6: Slim<Count6>(w, depth, x, stride, first, second, offset, z); break;
+            default: throw new ArgumentOutOfRangeException(nameof(rows));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void MultiplyFour(float* x, nint depth, float** rows, float* sums)
+    {
+        float* r0 = rows[0], r1 = rows[1], r2 = rows[2], r3 = rows[3];
+        float s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+        for (nint k = 0; k < depth; k++)
+        {
+            s0 = TLanes.MultiplyAdd(x[k], r0[k], s0);
+            s1 = TLanes.MultiplyAdd(x[k], r1[k], s1);
+            s2 = TLanes.MultiplyAdd(x[k], r2[k], s2);
+            s3 = TLanes.MultiplyAdd(x[k], r3[k], s3);
+        }
+
+        sums[0] = s0;
+        sums[1] = s1;
+        sums[2] = s2;
+        sums[3] = s3;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override float Dot(float* a, float* b, nint count)
+    {
+        TVector s0 = default, s1 = default, s2 = default, s3 = default;
+        for (nint k = 0; k < count; k += 4 * TLanes.Width)
+        {
+            s0 = TLanes.MultiplyAdd(TLanes.Load(a + k), TLanes.Load(b + k), s0);
+            s1 = TLanes.MultiplyAdd(TLanes.Load(a + k + TLanes.Width), TLanes.Load(b + k + TLanes.Width), s1);
+            s2 = TLanes.MultiplyAdd(TLanes.Load(a + k + (2 * TLanes.Width)), TLanes.Load(b + k + (2 * TLanes.Width)), s2);
+            s3 = TLanes.MultiplyAdd(TLanes.Load(a + k + (3 * TLanes.Width)), TLanes.Load(b + k + (3 * TLanes.Width)), s3);
+        }
+
+        return TLanes.Sum(TLanes.Add(TLanes.Add(s0, s1), TLanes.Add(s2, s3)));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Lstm(float* z, float* c, float* h) => GateActivation.Apply<TLanes, TVector>(z, c, h);
+
+    private static void Wide<TRows>(float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z)
+        where TRows : struct, ICount
+    {
+        for (var j = 0; j < Columns; j += 4 * TLanes.Width)
+            BlockTile.Multiply<TLanes, TVector, TRows, Count4>(w + j, depth, x, stride, first, second, offset + j, z + j);
+    }
+
+    private static void Slim<TRows>(float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z)
+        where TRows : struct, ICount
+    {
+        for (var j = 0; j < Columns; j += 2 * TLanes.Width)
+            BlockTile.Multiply<TLanes, TVector, TRows, Count2>(w + j, depth, x, stride, first, second, offset + j, z + j);
+    }
+}
