@@ -25,7 +25,7 @@ internal static class MultiTaskLoss
             var rows = batch.Tasks[k];
             (losses[k], var part) = rows.Task.Kind switch
             {
-                TaskKind.NextItem => ChunkedSoftmaxLoss.Compute(output, model.Heads.OutputEmbedding, model.Heads.ItemBias, tensor(rows.Targets)),
+                TaskKind.NextItem => FusedSoftmaxLoss.Compute(output, model.Heads.OutputEmbedding, model.Heads.ItemBias, rows.Targets),
                 TaskKind.Binary => WithValue(F.binary_cross_entropy_with_logits(output.squeeze(1), tensor(rows.Labels))),
                 TaskKind.Multiclass => WithValue(F.cross_entropy(output, tensor(Array.ConvertAll(rows.Labels, label => (long)label)))),
                 _ => throw new NotSupportedException($"There is no loss for a task of kind {rows.Task.Kind}."),

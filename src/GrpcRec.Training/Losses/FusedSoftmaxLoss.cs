@@ -1,0 +1,261 @@
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace GrpcRec.Training.Losses;
+
+/// <summary>
+/// Cross-entropy over the whole catalogue, mean over rows, with its own gradient, on our own vector kernels: a tile of rows has its logits,
+/// their softmax and all three gradients made while the tile is in the second-level cache, so the [N, V] logits never exist and memory is
+/// read once. For P = softmax(q·Eᵀ + b) less one at the target, and N rows: dq = P·E/N, dE = Pᵀ·q/N, db = Σ P/N.
+/// Rows are cut into one part for each thread, in a fixed way, and the parts are added in order: the same bits for the same thread count.
+/// </summary>
+internal static unsafe class FusedSoftmaxLoss
+{
+    /// <summary>Floats of logits in a tile: 384 KB, so that it stays in a 1 MB cache beside the embeddings that stream through.</summary>
+    private const int TileFloats = 96 << 10;
+
+    private const int MinTileRows = SoftmaxKernel.MaxRows;
+    private const int MaxTileRows = 96;
+
+    /// <param name="query">[N, E], N ≥ 1, may require a gradient.</param>
+    /// <param name="embedding">[V, E]</param>
+    /// <param name="bias">[V]</param>
+    /// <param name="targets">[N] items, 0…V-1.</param>
+    /// <param name="threads">0: as many as torch computes with.</param>
+    /// <returns>
+    /// The loss in nats, and a scalar tensor to add to what goes backward: its value means nothing, its gradient by query, embedding and
+    /// bias is the loss's. (A linear form ⟨x, dL/dx⟩ with dL/dx held constant.)
+    /// </returns>
+    public static (double Loss, Tensor Surrogate) Compute(Tensor query, Tensor embedding, Tensor bias, ReadOnlySpan<long> targets, int threads = 0)
+    {
+        using var scope = NewDisposeScope();
+        var (rows, items, width) = (checked((int)query.shape[0]), checked((int)embedding.shape[0]), checked((int)query.shape[1]));
+        if (targets.Length != rows)
+            throw new ArgumentException($"{targets.Length} targets for {rows} rows", nameof(targets));
+        foreach (var target in targets)
+        {
+            if ((ulong)target >= (ulong)items)
+                throw new ArgumentOutOfRangeException(nameof(targets), $"target {target} is not from 0 to {items - 1}");
+        }
+
+        Tensor queryGradient, embeddingGradient, biasGradient;
+        double sum;
+        using (no_grad())
+        {
+            using var work = new Work(rows, items, width, Math.Clamp(threads > 0 ? threads : get_num_threads(), 1, Math.Max(1, rows / MinTileRows)));
+            queryGradient = empty(rows, width);
+            embeddingGradient = empty(items, width);
+            biasGradient = empty(items);
+            sum = work.Run(
+                Floats(query.detach().contiguous()), Floats(embedding.detach().contiguous()), Floats(bias.detach().contiguous()), targets,
+                Floats(queryGradient), Floats(embeddingGradient), Floats(biasGradient));
+        }
+
+        var surrogate = (query * queryGradient).sum() + (embedding * embeddingGradient).sum() + (bias * biasGradient).sum();
+        return (sum / rows, surrogate.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The memory of a contiguous float32 tensor; dies with it.</summary>
+    private static float* Floats(Tensor tensor)
+    {
+        fixed (byte* first = tensor.bytes)
+            return (float*)first;
+    }
+
+    private static int Padded(int count) => (count + SoftmaxKernel.Columns - 1) / SoftmaxKernel.Columns * SoftmaxKernel.Columns;
+
+    /// <summary>Scratch memory and the passes over it, for one call.</summary>
+    private sealed class Work : IDisposable
+    {
+        /// <summary>A padding item's bias: its probability is 0.</summary>
+        private const float NeverLikely = -1e30f;
+
+        private readonly int _rows, _items, _width, _paddedItems, _paddedWidth, _threads, _tileRows;
+        private readonly float* _byItem, _packed, _bias, _zero;
+        private readonly float*[] _memory;
+
+        public Work(int rows, int items, int width, int threads)
+        {
+            (_rows, _items, _width, _threads) = (rows, items, width, threads);
+            (_paddedItems, _paddedWidth) = (Padded(items), Padded(width));
+            _tileRows = Math.Clamp(TileFloats / _paddedItems / SoftmaxKernel.MaxRows * SoftmaxKernel.MaxRows, MinTileRows, MaxTileRows);
+            _byItem = Allocate((long)_paddedItems * _paddedWidth);
+            _packed = Allocate((long)_paddedItems * width);
+            _bias = Allocate(_paddedItems);
+            _zero = Allocate(_paddedWidth);
+            _memory = [_byItem, _packed, _bias, _zero];
+        }
+
+        /// <returns>Σ over rows of -log p(target).</returns>
+        public double Run(
+            float* query, float* embedding, float* bias, ReadOnlySpan<long> targets, float* queryGradient, float* embeddingGradient, float* biasGradient)
+        {
+            Pack(embedding, bias);
+            var parts = new Part[_threads];
+            var goals = targets.ToArray();
+            var share = (_rows + _threads - 1) / _threads;
+            for (var n = 0; n < _threads; n++)
+                parts[n] = new Part(this, Math.Min(_rows, n * share), Math.Min(_rows, (n + 1) * share));
+            try
+            {
+                var (q, dq) = ((nint)query, (nint)queryGradient);
+                Parallel.For(0, _threads, new ParallelOptions { MaxDegreeOfParallelism = _threads }, n => parts[n].Run((float*)q, goals, (float*)dq));
+                var scale = 1f / _rows;
+                double loss = 0;
+                new Span<float>(embeddingGradient, _items * _width).Clear();
+                new Span<float>(biasGradient, _items).Clear();
+                foreach (var part in parts)
+                {
+                    loss += part.Loss;
+                    part.AddTo(embeddingGradient, biasGradient);
+                }
+
+                Scale(embeddingGradient, (long)_items * _width, scale);
+                Scale(biasGradient, _items, scale);
+                Scale(queryGradient, (long)_rows * _width, scale);
+                return loss;
+            }
+            finally
+            {
+                foreach (var part in parts)
+                    part.Dispose();
+            }
+        }
+
+        public void Dispose()
+        {
+            foreach (var memory in _memory)
+                NativeMemory.AlignedFree(memory);
+        }
+
+        private static float* Allocate(long floats)
+        {
+            var bytes = checked((nuint)floats * sizeof(float));
+            var memory = (float*)NativeMemory.AlignedAlloc(bytes, 64);
+            NativeMemory.Clear(memory, bytes);
+            return memory;
+        }
+
+        private static void Scale(float* x, long count, float scale)
+        {
+            for (long done = 0; done < count; done += 1 << 20)
+            {
+                var part = new Span<float>(x + done, (int)Math.Min(1 << 20, count - done));
+                System.Numerics.Tensors.TensorPrimitives.Multiply(part, scale, part);
+            }
+        }
+
+        /// <summary>Embeddings padded by item [V, E] for the query gradient, and in blocks of 64 items [V/64, E, 64] for the logits.</summary>
+        private void Pack(float* embedding, float* bias)
+        {
+            for (var item = 0; item < _items; item++)
+            {
+                var row = new ReadOnlySpan<float>(embedding + ((long)item * _width), _width);
+                row.CopyTo(new Span<float>(_byItem + ((long)item * _paddedWidth), _width));
+                var column = _packed + ((long)(item / SoftmaxKernel.Columns) * _width * SoftmaxKernel.Columns) + (item % SoftmaxKernel.Columns);
+                for (var k = 0; k < row.Length; k++)
+                    column[k * SoftmaxKernel.Columns] = row[k];
+            }
+
+            new ReadOnlySpan<float>(bias, _items).CopyTo(new Span<float>(_bias, _items));
+            new Span<float>(_bias + _items, _paddedItems - _items).Fill(NeverLikely);
+        }
+
+        /// <summary>One thread's rows.</summary>
+        private sealed class Part(Work work, int from, int to) : IDisposable
+        {
+            // A cache line more than a multiple of the page: rows would share the cache's sets.
+            private readonly nint _stride = work._paddedItems + 16;
+            private readonly float* _logits = Allocate((long)work._tileRows * (work._paddedItems + 16));
+            private readonly float* _query = Allocate((long)work._tileRows * work._paddedWidth);
+            private readonly float* _queryGradient = Allocate((long)work._tileRows * work._paddedWidth);
+            private readonly float* _embeddingGradient = Allocate((long)work._paddedItems * work._paddedWidth);
+            private readonly float* _biasGradient = Allocate(work._paddedItems);
+
+            public double Loss { get; private set; }
+
+            public void Run(float* query, long[] targets, float* queryGradient)
+            {
+                for (var row = from; row < to; row += work._tileRows)
+                    RunTile(row, Math.Min(work._tileRows, to - row), query, targets, queryGradient);
+            }
+
+            public void AddTo(float* embeddingGradient, float* biasGradient)
+            {
+                for (var item = 0; item < work._items; item++)
+                {
+                    var target = new Span<float>(embeddingGradient + ((long)item * work._width), work._width);
+                    System.Numerics.Tensors.TensorPrimitives.Add(target, new ReadOnlySpan<float>(_embeddingGradient + ((long)item * work._paddedWidth), work._width), target);
+                }
+
+                var bias = new Span<float>(biasGradient, work._items);
+                System.Numerics.Tensors.TensorPrimitives.Add(bias, new ReadOnlySpan<float>(_biasGradient, work._items), bias);
+            }
+
+            public void Dispose()
+            {
+                foreach (var memory in (float*[])[_logits, _query, _queryGradient, _embeddingGradient, _biasGradient])
+                    NativeMemory.AlignedFree(memory);
+            }
+
+            private void RunTile(int row, int count, float* query, long[] targets, float* queryGradient)
+            {
+                const int columns = SoftmaxKernel.Columns;
+                var (width, paddedWidth, items) = (work._width, work._paddedWidth, work._paddedItems);
+                for (var r = 0; r < count; r++)
+                    new ReadOnlySpan<float>(query + ((long)(row + r) * width), width).CopyTo(new Span<float>(_query + ((nint)r * paddedWidth), width));
+
+                // 1. Logits: a block of items against all rows of the tile.
+                for (var block = 0; block < items; block += columns)
+                {
+                    for (var r = 0; r < count; r += SoftmaxKernel.MaxRows)
+                    {
+                        SoftmaxKernel.Multiply(
+                            Math.Min(SoftmaxKernel.MaxRows, count - r), _query + ((nint)r * paddedWidth), paddedWidth, 1,
+                            work._packed + ((long)block * width), columns, width, work._bias + block, 0, _logits + (r * _stride) + block, _stride);
+                    }
+                }
+
+                // 2. P: softmax, less one at the target. The loss comes from the logit, not from the probability, which may be 0.
+                for (var r = 0; r < count; r++)
+                {
+                    var x = _logits + (r * _stride);
+                    var target = (int)targets[row + r];
+                    var logit = x[target];
+                    var (max, sum) = SoftmaxKernel.Exponentials(x, items);
+                    Loss += Math.Log(sum) + max - logit;
+                    SoftmaxKernel.ScaleAndAdd(x, 1 / sum, _biasGradient, items);
+                    x[target] -= 1;
+                    _biasGradient[target] -= 1;
+                }
+
+                // 3. dq = P·E.
+                for (var column = 0; column < paddedWidth; column += columns)
+                {
+                    for (var r = 0; r < count; r += SoftmaxKernel.MaxRows)
+                    {
+                        SoftmaxKernel.Multiply(
+                            Math.Min(SoftmaxKernel.MaxRows, count - r), _logits + (r * _stride), _stride, 1,
+                            work._byItem + column, paddedWidth, work._items, work._zero, 0, _queryGradient + ((nint)r * paddedWidth) + column, paddedWidth);
+                    }
+                }
+
+                for (var r = 0; r < count; r++)
+                    new ReadOnlySpan<float>(_queryGradient + ((nint)r * paddedWidth), width).CopyTo(new Span<float>(queryGradient + ((long)(row + r) * width), width));
+
+                // 4. dE += Pᵀ·q: six items at a time, rows of the tile as depth.
+                for (var column = 0; column < paddedWidth; column += columns)
+                {
+                    for (var item = 0; item < work._items; item += SoftmaxKernel.MaxRows)
+                    {
+                        var target = _embeddingGradient + ((long)item * paddedWidth) + column;
+                        SoftmaxKernel.Multiply(
+                            Math.Min(SoftmaxKernel.MaxRows, work._items - item), _logits + item, 1, _stride, _query + column, paddedWidth, count,
+                            target, paddedWidth, target, paddedWidth);
+                    }
+                }
+            }
+        }
+    }
+}
