@@ -1,3 +1,4 @@
+using GrpcRec.Engine.Cpu.Scalar;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
@@ -5,33 +6,38 @@ using GrpcRec.Engine.Steps;
 namespace GrpcRec.Engine.Cpu;
 
 /// <summary>
-/// The reference: the model's equations in plain loops, to be read as their specification. Sums run in double precision, so that it
-/// stands closer to the exact answer than any engine that is compared with it. State and results are float32.
+/// The reference: the model's equations in plain loops, to be read as their specification, with <see cref="ScalarEncoder"/> and
+/// <see cref="ScalarTrunk"/>. All in double precision, so that it stands closer to the exact answer than any engine that is compared
+/// with it; results are float32.
 /// </summary>
 public sealed class ScalarEngine : IStepEngine
 {
-    private readonly ModelArtifact _model;
+    private readonly ScalarTensors _tensors;
+    private readonly ScalarEncoder _encoder;
+    private readonly ScalarTrunk _trunk;
     private readonly HeadLayout _heads;
     private readonly SlotTable _slots;
-    private readonly int _behaviors, _e, _eb, _h, _layers;
+    private readonly int _behaviors, _e, _h;
 
-    // [capacity, layers, H] each.
-    private readonly float[] _hidden, _cell;
+    // [capacity, StateLength].
+    private readonly double[] _states;
 
+    /// <exception cref="EngineException">The slots' states are more than one array holds.</exception>
     public ScalarEngine(ModelArtifact artifact, EngineOptions options)
     {
         ArgumentNullException.ThrowIfNull(artifact);
         ArgumentNullException.ThrowIfNull(options);
         var encoder = artifact.Manifest.Encoder;
-        _model = artifact;
+        _tensors = new ScalarTensors(artifact);
+        _encoder = ScalarEncoder.Create(_tensors);
         _heads = new HeadLayout(artifact.Manifest);
+        _trunk = new ScalarTrunk(_tensors, [.. _heads.Candidate.Select(head => head.Task.Name)]);
         _slots = new SlotTable(options.SlotCapacity);
         _behaviors = artifact.Manifest.Behaviors.Count;
-        (_e, _eb, _h, _layers) = (encoder.EmbeddingSize, encoder.BehaviorEmbeddingSize, encoder.HiddenSize, encoder.Layers);
-        if ((long)options.SlotCapacity * _layers * _h > Array.MaxLength)
-            throw new EngineException($"SlotCapacity {options.SlotCapacity} with {_layers} layers of {_h} units is more state than the scalar engine holds; at most {Array.MaxLength / (_layers * _h)} slots");
-        _hidden = new float[options.SlotCapacity * _layers * _h];
-        _cell = new float[_hidden.Length];
+        (_e, _h) = (encoder.EmbeddingSize, encoder.HiddenSize);
+        if ((long)options.SlotCapacity * _encoder.StateLength > Array.MaxLength)
+            throw new EngineException($"SlotCapacity {options.SlotCapacity} with states of {_encoder.StateLength} numbers is more than the scalar engine holds; at most {Array.MaxLength / _encoder.StateLength} slots");
+        _states = new double[options.SlotCapacity * _encoder.StateLength];
     }
 
     public string Name => "cpu-scalar";
@@ -52,12 +58,7 @@ public sealed class ScalarEngine : IStepEngine
     {
         if (!_slots.TryRent(out slot))
             return false;
-        for (var layer = 0; layer < _layers; layer++)
-        {
-            State(_hidden, slot, layer).Clear();
-            State(_cell, slot, layer).Clear();
-        }
-
+        State(slot).Clear();
         return true;
     }
 
@@ -67,15 +68,7 @@ public sealed class ScalarEngine : IStepEngine
     {
         _slots.Check(events, CatalogSize, _behaviors);
         foreach (var e in events)
-        {
-            // x = item embedding ‖ behaviour embedding
-            var x = new float[_e + _eb];
-            Row(ModelTensors.ItemEmbedding, e.Item, _e).CopyTo(x);
-            if (_eb > 0)
-                Row(ModelTensors.BehaviorEmbedding, e.Behavior, _eb).CopyTo(x.AsSpan(_e));
-            for (var layer = 0; layer < _layers; layer++)
-                x = StepLayer(layer, x, State(_hidden, e.Slot, layer), State(_cell, e.Slot, layer));
-        }
+            _encoder.Step(State(e.Slot), e.Item, e.Behavior);
     }
 
     public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
@@ -84,14 +77,14 @@ public sealed class ScalarEngine : IStepEngine
         foreach (var run in runs)
         {
             for (var i = run.Start; i < run.Start + run.Count; i++)
-                Step([new StepEvent(run.Slot, items[i], behaviors[i])]);
+                _encoder.Step(State(run.Slot), items[i], behaviors[i]);
         }
     }
 
     public void ReadHidden(Slot slot, Span<float> hidden)
     {
         HeadLayout.CheckLength(hidden.Length, _h, nameof(hidden));
-        Top(slot).CopyTo(hidden);
+        Round(Top(slot), hidden);
     }
 
     public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits)
@@ -99,7 +92,6 @@ public sealed class ScalarEngine : IStepEngine
         _heads.CheckCandidates(items, logits.Length);
         var h = Top(slot);
         var query = _heads.HasNextItem ? NextItemQuery(h) : [];
-        var projection = _heads.Candidate.Length > 0 ? Affine(h, ModelTensors.BottomProjectionWeight, null) : [];
         for (var n = 0; n < items.Length; n++)
         {
             var row = logits.Slice(n * CandidateWidth, CandidateWidth);
@@ -107,9 +99,9 @@ public sealed class ScalarEngine : IStepEngine
                 row[_heads.NextItemOffset] = NextItemLogit(query, items[n]);
             if (_heads.Candidate.Length == 0)
                 continue;
-            var bottom = Bottom(h, projection, Row(ModelTensors.ItemEmbedding, items[n], _e));
-            foreach (var head in _heads.Candidate)
-                Tower(head, bottom, row);
+            var inputs = _trunk.Run(h, _tensors.Row(ModelTensors.ItemEmbedding, items[n], _e));
+            for (var task = 0; task < inputs.Length; task++)
+                Tower(_heads.Candidate[task], inputs[task], row);
         }
     }
 
@@ -149,95 +141,34 @@ public sealed class ScalarEngine : IStepEngine
     {
     }
 
-    /// <summary>One LSTM layer (Hochreiter &amp; Schmidhuber 1997, as in PyTorch): c' = f∘c + i∘g, h' = o∘tanh(c').</summary>
-    /// <returns>[H] the new hidden state.</returns>
-    private float[] StepLayer(int layer, ReadOnlySpan<float> x, Span<float> h, Span<float> c)
-    {
-        // z = W_ih·x + W_hh·h + b, all four gates
-        var wih = _model.Weights(ModelTensors.InputWeight(layer));
-        var whh = _model.Weights(ModelTensors.RecurrentWeight(layer));
-        var bias = _model.Weights(ModelTensors.Bias(layer));
-        var z = new double[4 * _h];
-        for (var row = 0; row < z.Length; row++)
-            z[row] = bias[row] + Dot(wih.Slice(row * x.Length, x.Length), x) + Dot(whh.Slice(row * _h, _h), h);
-
-        for (var unit = 0; unit < _h; unit++)
-        {
-            double i = Sigmoid(z[unit]), f = Sigmoid(z[_h + unit]), g = Math.Tanh(z[(2 * _h) + unit]), o = Sigmoid(z[(3 * _h) + unit]);
-            var cell = (f * c[unit]) + (i * g);
-            c[unit] = (float)cell;
-            h[unit] = (float)(o * Math.Tanh(cell));
-        }
-
-        return h.ToArray();
-    }
-
     /// <summary>q = W·h + b.</summary>
-    private float[] NextItemQuery(ReadOnlySpan<float> h) => Affine(h, ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias);
+    private double[] NextItemQuery(double[] h) => _tensors.Affine(h, ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias);
 
-    private float NextItemLogit(ReadOnlySpan<float> query, int item)
+    private float NextItemLogit(double[] query, int item)
     {
-        var table = _model.HasTensor(ModelTensors.NextItemEmbedding) ? ModelTensors.NextItemEmbedding : ModelTensors.ItemEmbedding;
-        return (float)(_model.Weights(ModelTensors.NextItemBias)[item] + Dot(query, Row(table, item, _e)));
-    }
-
-    /// <summary>relu(W_h·h + W_e·e + W_x·(p∘e) + b).</summary>
-    private float[] Bottom(ReadOnlySpan<float> h, ReadOnlySpan<float> projection, ReadOnlySpan<float> item)
-    {
-        var interaction = new float[_e];
-        for (var k = 0; k < _e; k++)
-            interaction[k] = projection[k] * item[k];
-        var bottom = Affine(h, ModelTensors.BottomHiddenWeight, ModelTensors.BottomBias);
-        var fromItem = Affine(item, ModelTensors.BottomItemWeight, null);
-        var fromInteraction = Affine(interaction, ModelTensors.BottomInteractionWeight, null);
-        for (var s = 0; s < bottom.Length; s++)
-            bottom[s] = MathF.Max(0, bottom[s] + fromItem[s] + fromInteraction[s]);
-        return bottom;
+        var table = _tensors.Has(ModelTensors.NextItemEmbedding) ? ModelTensors.NextItemEmbedding : ModelTensors.ItemEmbedding;
+        return (float)(_tensors.Weights(ModelTensors.NextItemBias)[item] + ScalarTensors.Dot(_tensors.Weights(table).Slice(item * _e, _e), query));
     }
 
     /// <summary>One task's logits from its input: relu layer (when the model has towers), then linear.</summary>
-    private void Tower(HeadColumn head, ReadOnlySpan<float> x, Span<float> logits)
+    private void Tower(HeadColumn head, double[] x, Span<float> logits)
     {
-        if (_model.HasTensor(ModelTensors.TowerWeight(head.Task.Name)))
-        {
-            var hidden = Affine(x, ModelTensors.TowerWeight(head.Task.Name), ModelTensors.TowerBias(head.Task.Name));
-            for (var d = 0; d < hidden.Length; d++)
-                hidden[d] = MathF.Max(0, hidden[d]);
-            x = hidden;
-        }
-
-        Affine(x, ModelTensors.OutputWeight(head.Task.Name), ModelTensors.OutputBias(head.Task.Name)).CopyTo(logits[head.Offset..]);
+        if (_tensors.Has(ModelTensors.TowerWeight(head.Task.Name)))
+            x = _tensors.Relu(x, ModelTensors.TowerWeight(head.Task.Name), ModelTensors.TowerBias(head.Task.Name));
+        Round(_tensors.Affine(x, ModelTensors.OutputWeight(head.Task.Name), ModelTensors.OutputBias(head.Task.Name)), logits[head.Offset..]);
     }
 
-    /// <summary>W·x (+ b).</summary>
-    /// <param name="weight">Name of a tensor [N, K]; K is the length of <paramref name="x"/>.</param>
-    /// <param name="bias">Name of a tensor [N]; null for none.</param>
-    private float[] Affine(ReadOnlySpan<float> x, string weight, string? bias)
+    private static void Round(double[] values, Span<float> rounded)
     {
-        var w = _model.Weights(weight);
-        var y = new float[w.Length / x.Length];
-        for (var row = 0; row < y.Length; row++)
-            y[row] = (float)((bias is null ? 0 : _model.Weights(bias)[row]) + Dot(w.Slice(row * x.Length, x.Length), x));
-        return y;
+        for (var k = 0; k < values.Length; k++)
+            rounded[k] = (float)values[k];
     }
 
-    private static double Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
-    {
-        double sum = 0;
-        for (var k = 0; k < a.Length; k++)
-            sum += (double)a[k] * b[k];
-        return sum;
-    }
+    private Span<double> State(Slot slot) => _states.AsSpan(slot.Index * _encoder.StateLength, _encoder.StateLength);
 
-    private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
-
-    private ReadOnlySpan<float> Row(string table, int row, int width) => _model.Weights(table).Slice(row * width, width);
-
-    private Span<float> State(float[] states, Slot slot, int layer) => states.AsSpan(((slot.Index * _layers) + layer) * _h, _h);
-
-    private Span<float> Top(Slot slot)
+    private double[] Top(Slot slot)
     {
         _slots.Check(slot);
-        return State(_hidden, slot, _layers - 1);
+        return _encoder.Hidden(State(slot));
     }
 }

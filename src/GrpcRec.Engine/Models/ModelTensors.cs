@@ -34,7 +34,8 @@ namespace GrpcRec.Engine.Models;
 /// bottom.item.weight         [S, E]
 /// bottom.interaction.weight  [S, E]
 /// bottom.bias                [S]
-/// mmoe, cgc, ple; j a level, i an expert; K = H + 2E columns (h ‖ e ‖ x) at level 0, S above:
+/// mmoe, cgc, ple; j a level, i an expert; K = H + 2E columns at level 0, where all read h ‖ e ‖ x; K = S above, where a task's experts and
+/// gate read its own mixture of the level below, and the shared experts and gate the shared mixture; towers read the last level's:
 /// trunk.l{j}.expert.shared{i}.weight  [S, K]    expert = relu(W·input + b); bias [S]
 /// trunk.l{j}.expert.{task}.{i}.weight [S, K]    of the candidate tasks but next_item; bias [S]
 /// trunk.l{j}.gate.{task}.weight       [n, K]    softmax(W·input + b) mixes the task's own experts, then the shared; bias [n]

@@ -4,10 +4,32 @@ namespace GrpcRec.Engine.Tests.Models;
 
 /// <summary>A shape to make a random model of.</summary>
 public sealed record ModelShape(
-    int Hidden, int Layers = 1, int Embedding = 12, int BehaviorEmbedding = 0, bool Tied = true, int Bottom = 10, int Tower = 6, int Catalog = 150, bool Tasks = true)
+    int Hidden, int Layers = 1, int Embedding = 12, int BehaviorEmbedding = 0, bool Tied = true, int Bottom = 10, int Tower = 6, int Catalog = 150, bool Tasks = true,
+    EncoderKind Kind = EncoderKind.Lstm, ResetPlacement Reset = ResetPlacement.None, TrunkKind Trunk = TrunkKind.SharedBottom, int Experts = 0)
 {
+    /// <summary>cnn: events that the filters see.</summary>
+    public int Window { get; init; }
+
+    /// <summary>cnn: ascending.</summary>
+    public IReadOnlyList<int> Heights { get; init; } = [];
+
+    /// <summary>cnn: horizontal filters of each height, and vertical ones.</summary>
+    public (int Horizontal, int Vertical) Filters { get; init; }
+
+    public static ModelShape Gru(int hidden, ResetPlacement reset, int layers = 1) => new(hidden, layers, Kind: EncoderKind.Gru, Reset: reset);
+
+    public static ModelShape Rnn(int hidden, int layers = 1) => new(hidden, layers, Kind: EncoderKind.Rnn);
+
+    public static ModelShape Bag(int hidden, int layers = 1) => new(hidden, layers, Kind: EncoderKind.Bag);
+
+    public static ModelShape Cnn(int hidden, int window, int filters, int vertical, params int[] heights) =>
+        new(hidden, Kind: EncoderKind.Cnn) { Window = window, Heights = heights, Filters = (filters, vertical) };
+
+    /// <summary>Recurrent kinds begin at a zero state and read items through tables.</summary>
+    public bool IsRecurrent => Kind is EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn;
+
     public override string ToString() =>
-        $"H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}";
+        $"{Kind}{(Kind == EncoderKind.Gru ? $" {Reset}" : "")}{(Window > 0 ? $" {Window}/{string.Join(',', Heights)}x{Filters}" : "")} H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}{(Experts > 0 ? $" {Trunk} {Experts}" : "")}";
 }
 
 /// <summary>Models with seeded random weights, of a size at which gates neither saturate nor vanish.</summary>
@@ -21,7 +43,20 @@ public static class RandomModel
         CreatedAt = DateTimeOffset.UnixEpoch,
         Encoder = new EncoderManifest
         {
-            Kind = EncoderKind.Lstm,
+            Kind = shape.Kind,
+            GateOrder = shape.Kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", _ => "" },
+            ResetPlacement = shape.Reset,
+            WindowLength = shape.Window,
+            FilterHeights = shape.Heights,
+            HorizontalFilters = shape.Filters.Horizontal,
+            VerticalFilters = shape.Filters.Vertical,
+            Trunk = new TrunkManifest
+            {
+                Kind = shape.Trunk,
+                SharedExperts = shape.Experts,
+                TaskExperts = shape.Trunk is TrunkKind.Cgc or TrunkKind.Ple ? (shape.Experts + 1) / 2 : 0,
+                Levels = shape.Trunk == TrunkKind.Ple ? 2 : 1,
+            },
             EmbeddingSize = shape.Embedding,
             BehaviorEmbeddingSize = shape.BehaviorEmbedding,
             HiddenSize = shape.Hidden,

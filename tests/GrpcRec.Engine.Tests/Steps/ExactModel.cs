@@ -2,66 +2,29 @@ using GrpcRec.Engine.Models;
 
 namespace GrpcRec.Engine.Tests.Steps;
 
-/// <summary>The equations of <see cref="ModelTensors"/> and of PyTorch's nn.LSTM in double precision throughout, apart from every engine.</summary>
+/// <summary>The equations of <see cref="ModelTensors"/> and of PyTorch's layers in double precision throughout, apart from every engine.</summary>
 internal sealed class ExactModel(ModelArtifact model)
 {
     private readonly EncoderManifest _encoder = model.Manifest.Encoder;
 
-    public double[] Hidden(IEnumerable<(int Item, int Behavior)> events)
-    {
-        int h = _encoder.HiddenSize, layers = _encoder.Layers;
-        var hidden = Enumerable.Range(0, layers).Select(_ => new double[h]).ToArray();
-        var cell = Enumerable.Range(0, layers).Select(_ => new double[h]).ToArray();
-        foreach (var (item, behavior) in events)
-        {
-            double[] x = [.. Row(ModelTensors.ItemEmbedding, item, _encoder.EmbeddingSize)];
-            if (_encoder.BehaviorEmbeddingSize > 0)
-                x = [.. x, .. Row(ModelTensors.BehaviorEmbedding, behavior, _encoder.BehaviorEmbeddingSize)];
-            for (var layer = 0; layer < layers; layer++)
-            {
-                var a = Affine(ModelTensors.InputWeight(layer), ModelTensors.Bias(layer), x);
-                var b = Affine(ModelTensors.RecurrentWeight(layer), null, hidden[layer]);
-                for (var u = 0; u < h; u++)
-                {
-                    double Gate(int gate) => a[(gate * h) + u] + b[(gate * h) + u];
-                    cell[layer][u] = (Sigmoid(Gate(1)) * cell[layer][u]) + (Sigmoid(Gate(0)) * Math.Tanh(Gate(2)));
-                    hidden[layer][u] = Sigmoid(Gate(3)) * Math.Tanh(cell[layer][u]);
-                }
+    private readonly ExactTensors _tensors = new(model);
+    private readonly ExactEncoder _hidden = new(model);
+    private readonly string[] _tasks = [.. model.Manifest.Tasks.Where(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem).Select(task => task.Name)];
 
-                x = hidden[layer];
-            }
-        }
-
-        return hidden[^1];
-    }
+    public double[] Hidden((int Item, int Behavior)[] events) => _hidden.Hidden(events);
 
     public double NextItem(double[] hidden, int item)
     {
         var table = _encoder.TiedItemEmbedding ? ModelTensors.ItemEmbedding : ModelTensors.NextItemEmbedding;
-        var query = Affine(ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias, hidden);
-        return query.Zip(Row(table, item, _encoder.EmbeddingSize), (q, e) => q * e).Sum() + model.Weights(ModelTensors.NextItemBias)[item];
+        var query = _tensors.Affine(ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias, hidden);
+        return query.Zip(_tensors.Row(table, item, _encoder.EmbeddingSize), (q, e) => q * e).Sum() + model.Weights(ModelTensors.NextItemBias)[item];
     }
 
     public double[] Candidate(double[] hidden, int item)
     {
-        var logits = new List<double>();
-        foreach (var task in model.Manifest.Tasks.Where(task => task.NeedsCandidate))
-        {
-            if (task.Kind == TaskKind.NextItem)
-            {
-                logits.Add(NextItem(hidden, item));
-                continue;
-            }
-
-            var e = Row(ModelTensors.ItemEmbedding, item, _encoder.EmbeddingSize).ToArray();
-            var x = Affine(ModelTensors.BottomProjectionWeight, null, hidden).Zip(e, (p, v) => p * v).ToArray();
-            var fromHidden = Affine(ModelTensors.BottomHiddenWeight, ModelTensors.BottomBias, hidden);
-            var fromItem = Affine(ModelTensors.BottomItemWeight, null, e);
-            var fromInteraction = Affine(ModelTensors.BottomInteractionWeight, null, x);
-            logits.AddRange(Tower(task, [.. fromHidden.Select((value, s) => Math.Max(0, value + fromItem[s] + fromInteraction[s]))]));
-        }
-
-        return [.. logits];
+        var inputs = _tasks.Length > 0 ? Trunk(hidden, _tensors.Row(ModelTensors.ItemEmbedding, item, _encoder.EmbeddingSize)) : [];
+        return [.. model.Manifest.Tasks.Where(task => task.NeedsCandidate)
+            .SelectMany(task => task.Kind == TaskKind.NextItem ? [NextItem(hidden, item)] : Tower(task, inputs[task.Name]))];
     }
 
     public double[] Sequence(double[] hidden) => [.. model.Manifest.Tasks.Where(task => !task.NeedsCandidate).SelectMany(task => Tower(task, hidden))];
@@ -69,18 +32,50 @@ internal sealed class ExactModel(ModelArtifact model)
     private double[] Tower(TaskManifest task, double[] x)
     {
         if (_encoder.TowerSize > 0)
-            x = [.. Affine(ModelTensors.TowerWeight(task.Name), ModelTensors.TowerBias(task.Name), x).Select(value => Math.Max(0, value))];
-        return Affine(ModelTensors.OutputWeight(task.Name), ModelTensors.OutputBias(task.Name), x);
+            x = [.. _tensors.Affine(ModelTensors.TowerWeight(task.Name), ModelTensors.TowerBias(task.Name), x).Select(value => Math.Max(0, value))];
+        return _tensors.Affine(ModelTensors.OutputWeight(task.Name), ModelTensors.OutputBias(task.Name), x);
     }
 
-    private double[] Affine(string weight, string? bias, double[] x)
+    /// <summary>What each candidate task's tower reads.</summary>
+    private Dictionary<string, double[]> Trunk(double[] hidden, double[] e)
     {
-        var w = model.Weights(weight).ToArray();
-        var b = bias is null ? null : model.Weights(bias).ToArray();
-        return [.. Enumerable.Range(0, w.Length / x.Length).Select(n => (b?[n] ?? 0) + x.Select((value, k) => value * w[(n * x.Length) + k]).Sum())];
+        var trunk = _encoder.Trunk;
+        var x = _tensors.Affine(ModelTensors.BottomProjectionWeight, null, hidden).Zip(e, (p, v) => p * v).ToArray();
+        if (trunk.Kind == TrunkKind.SharedBottom)
+        {
+            var fromHidden = _tensors.Affine(ModelTensors.BottomHiddenWeight, ModelTensors.BottomBias, hidden);
+            var fromItem = _tensors.Affine(ModelTensors.BottomItemWeight, null, e);
+            var fromInteraction = _tensors.Affine(ModelTensors.BottomInteractionWeight, null, x);
+            double[] bottom = [.. fromHidden.Select((value, s) => Math.Max(0, value + fromItem[s] + fromInteraction[s]))];
+            return _tasks.ToDictionary(task => task, _ => bottom);
+        }
+
+        double[] shared = [.. hidden, .. e, .. x];
+        var own = _tasks.ToDictionary(task => task, _ => shared);
+        for (var level = 0; level < trunk.Levels; level++)
+        {
+            double[][] Experts(int count, double[] input, Func<int, string> weight, Func<int, string> bias) =>
+                [.. Enumerable.Range(0, count).Select(i => Array.ConvertAll(_tensors.Affine(weight(i), bias(i), input), value => Math.Max(0, value)))];
+            var sharedExperts = Experts(trunk.SharedExperts, shared, i => ModelTensors.SharedExpertWeight(level, i), i => ModelTensors.SharedExpertBias(level, i));
+            var taskExperts = own.ToDictionary(pair => pair.Key, pair => Experts(
+                trunk.TaskExperts, pair.Value, i => ModelTensors.TaskExpertWeight(level, pair.Key, i), i => ModelTensors.TaskExpertBias(level, pair.Key, i)));
+            if (level < trunk.Levels - 1)
+            {
+                shared = Mix(
+                    _tensors.Affine(ModelTensors.SharedGateWeight(level), ModelTensors.SharedGateBias(level), shared), [.. _tasks.SelectMany(task => taskExperts[task]), .. sharedExperts]);
+            }
+
+            own = own.ToDictionary(pair => pair.Key, pair => Mix(
+                _tensors.Affine(ModelTensors.GateWeight(level, pair.Key), ModelTensors.GateBias(level, pair.Key), pair.Value), [.. taskExperts[pair.Key], .. sharedExperts]));
+        }
+
+        return own;
     }
 
-    private double[] Row(string table, int row, int width) => [.. model.Weights(table).Slice(row * width, width).ToArray().Select(value => (double)value)];
-
-    private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
+    private static double[] Mix(double[] gate, double[][] experts)
+    {
+        Assert.Equal(gate.Length, experts.Length);
+        var weights = Array.ConvertAll(gate, value => 1 / gate.Sum(other => Math.Exp(other - value)));
+        return [.. experts[0].Select((_, s) => experts.Zip(weights, (expert, weight) => expert[s] * weight).Sum())];
+    }
 }

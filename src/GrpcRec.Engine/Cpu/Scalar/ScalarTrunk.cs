@@ -1,0 +1,85 @@
+using GrpcRec.Engine.Models;
+
+namespace GrpcRec.Engine.Cpu.Scalar;
+
+/// <summary>What lies between the encoder and the towers of the candidate tasks: one bottom, or mixtures of experts.</summary>
+/// <param name="tasks">The candidate tasks but next_item, in the manifest's order.</param>
+internal sealed class ScalarTrunk(ScalarTensors tensors, string[] tasks)
+{
+    private readonly TrunkManifest _trunk = tensors.Manifest.Encoder.Trunk;
+
+    /// <param name="h">[H].</param>
+    /// <param name="item">[E] the candidate's embedding.</param>
+    /// <returns>[tasks][S] what each task's tower reads.</returns>
+    public double[][] Run(double[] h, double[] item)
+    {
+        // The interaction x = p∘e, p = W·h.
+        var interaction = tensors.Affine(h, ModelTensors.BottomProjectionWeight, null);
+        for (var k = 0; k < interaction.Length; k++)
+            interaction[k] *= item[k];
+        if (_trunk.Kind == TrunkKind.SharedBottom)
+        {
+            var bottom = Bottom(h, item, interaction);
+            return Array.ConvertAll(tasks, _ => bottom);
+        }
+
+        // At level 0 all read h ‖ e ‖ x; above, each task's part reads its own mixture and the shared part the shared one.
+        double[] input = [.. h, .. item, .. interaction];
+        var own = Array.ConvertAll(tasks, _ => input);
+        var shared = input;
+        for (var level = 0; level < _trunk.Levels; level++)
+            (own, shared) = Level(level, own, shared);
+        return own;
+    }
+
+    /// <summary>relu(W_h·h + W_e·e + W_x·x + b).</summary>
+    private double[] Bottom(double[] h, double[] item, double[] interaction)
+    {
+        var bottom = tensors.Affine(h, ModelTensors.BottomHiddenWeight, ModelTensors.BottomBias);
+        var fromItem = tensors.Affine(item, ModelTensors.BottomItemWeight, null);
+        var fromInteraction = tensors.Affine(interaction, ModelTensors.BottomInteractionWeight, null);
+        for (var s = 0; s < bottom.Length; s++)
+            bottom[s] = Math.Max(0, bottom[s] + fromItem[s] + fromInteraction[s]);
+        return bottom;
+    }
+
+    /// <returns>[tasks][S] each task's mixture, and the shared one; the last level has none and gives its input.</returns>
+    private (double[][] Own, double[] Shared) Level(int level, double[][] own, double[] shared)
+    {
+        var sharedExperts = new double[_trunk.SharedExperts][];
+        for (var expert = 0; expert < sharedExperts.Length; expert++)
+            sharedExperts[expert] = tensors.Relu(shared, ModelTensors.SharedExpertWeight(level, expert), ModelTensors.SharedExpertBias(level, expert));
+        var taskExperts = new List<double[]>();
+        var mixtures = new double[tasks.Length][];
+        for (var task = 0; task < tasks.Length; task++)
+        {
+            var experts = new double[_trunk.TaskExperts][];
+            for (var expert = 0; expert < experts.Length; expert++)
+                experts[expert] = tensors.Relu(own[task], ModelTensors.TaskExpertWeight(level, tasks[task], expert), ModelTensors.TaskExpertBias(level, tasks[task], expert));
+            var gate = tensors.Affine(own[task], ModelTensors.GateWeight(level, tasks[task]), ModelTensors.GateBias(level, tasks[task]));
+            mixtures[task] = Mix(gate, [.. experts, .. sharedExperts]);
+            taskExperts.AddRange(experts);
+        }
+
+        if (level == _trunk.Levels - 1)
+            return (mixtures, shared);
+        var sharedGate = tensors.Affine(shared, ModelTensors.SharedGateWeight(level), ModelTensors.SharedGateBias(level));
+        return (mixtures, Mix(sharedGate, [.. taskExperts, .. sharedExperts]));
+    }
+
+    /// <summary>Σ softmax(gate)ᵢ·expertᵢ. The largest is subtracted first, so that no power overflows.</summary>
+    private static double[] Mix(double[] gate, double[][] experts)
+    {
+        var largest = gate.Max();
+        var weights = Array.ConvertAll(gate, value => Math.Exp(value - largest));
+        var sum = weights.Sum();
+        var mixture = new double[experts[0].Length];
+        for (var expert = 0; expert < experts.Length; expert++)
+        {
+            for (var s = 0; s < mixture.Length; s++)
+                mixture[s] += weights[expert] / sum * experts[expert][s];
+        }
+
+        return mixture;
+    }
+}
