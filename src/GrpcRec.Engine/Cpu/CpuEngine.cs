@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using GrpcRec.Engine.Cpu.Catalog;
 using GrpcRec.Engine.Cpu.Encoders;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
@@ -174,15 +175,10 @@ public sealed unsafe class CpuEngine : IStepEngine
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         _layout.CheckQueries(queries, _slots);
-        var hidden = stackalloc float*[TileRows];
-        for (var done = 0; done < queries.Length; done += TileRows)
-        {
-            var tile = queries.Slice(done, Math.Min(TileRows, queries.Length - done));
-            for (var n = 0; n < tile.Length; n++)
-                hidden[n] = Top(tile[n].Slot);
-            _scan.Rank(hidden, tile);
-        }
-
+        _scan.Begin();
+        foreach (var query in queries)
+            _scan.Add(query, Top(query.Slot));
+        _scan.Run();
         GC.KeepAlive(this);
     }
 
@@ -194,6 +190,7 @@ public sealed unsafe class CpuEngine : IStepEngine
         _states.Dispose();
         _encoder.Dispose();
         _scratch.Dispose();
+        _scan.Dispose();
         CpuModelCache.Release(_artifact, _options);
     }
 

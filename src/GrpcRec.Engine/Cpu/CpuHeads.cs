@@ -1,3 +1,4 @@
+using GrpcRec.Engine.Cpu.Catalog;
 using System.Runtime.Intrinsics;
 using GrpcRec.Engine.Steps;
 

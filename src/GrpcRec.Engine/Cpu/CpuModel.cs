@@ -1,5 +1,7 @@
+using GrpcRec.Engine.Cpu.Catalog;
 using GrpcRec.Engine.Cpu.Encoders;
 using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
 
 namespace GrpcRec.Engine.Cpu;
@@ -23,6 +25,12 @@ internal sealed unsafe class CpuModel : IDisposable
         // Gates first, since every step reads them; the heads' tables may take what is left.
         Encoder = EncoderWeights.Create(artifact, options, options.GateTableBudgetBytes);
         Heads = new CpuHeadWeights(artifact, Kernel, options.GateTableBudgetBytes - Encoder.TableBytes, Zero);
+        if (Heads.NextItems is null)
+            return;
+        var codes = CatalogTable.CreateCodes(options, Heads.NextEmbedding, artifact.WeightArray(ModelTensors.NextItemBias));
+        var categories = new CategoryIndex(artifact.Items, artifact.Manifest.Categories.Count);
+        Catalog = new CatalogTable(
+            Kernel, Int8Paths.Resolve(options.Path), Heads.NextEmbedding, artifact.Manifest.CatalogSize, Heads.NextItems, Heads.NextItemBias!, codes, categories);
     }
 
     public int Hidden { get; }
@@ -39,6 +47,9 @@ internal sealed unsafe class CpuModel : IDisposable
 
     public CpuHeadWeights Heads { get; }
 
+    /// <summary>Null when the model has no next_item task.</summary>
+    public CatalogTable? Catalog { get; }
+
     public long TableBytes => Encoder.TableBytes + Heads.TableBytes;
 
     /// <summary>As many zeros as the widest row of sums.</summary>
@@ -49,6 +60,7 @@ internal sealed unsafe class CpuModel : IDisposable
         _zero.Dispose();
         Encoder.Dispose();
         Heads.Dispose();
+        Catalog?.Dispose();
     }
 
     /// <summary>[rows, width of the weights]: start + row·W for each row of an embedding.</summary>

@@ -39,9 +39,9 @@ internal static class CpuModelCache
         }
     }
 
-    private readonly record struct Key(long TableBudgetBytes, KernelPath Path, Precision? Precision)
+    private readonly record struct Key(long TableBudgetBytes, KernelPath Path, Precision? Precision, ScanKind Scan, long ScanBudgetBytes)
     {
-        public static Key Of(EngineOptions options) => new(options.GateTableBudgetBytes, options.Path, options.Precision);
+        public static Key Of(EngineOptions options) => new(options.GateTableBudgetBytes, options.Path, options.Precision, options.Scan, options.ScanTableBudgetBytes);
     }
 
     private sealed class Entry(CpuModel model)

@@ -130,7 +130,7 @@ public sealed class ScalarEngine : IStepEngine
         {
             ScoreCatalog(query.Slot, logits);
             query.Result = [.. Enumerable.Range(0, CatalogSize)
-                .Where(item => Array.BinarySearch(query.Excluded, item) < 0)
+                .Where(item => Array.BinarySearch(query.Excluded, item) < 0 && query.Filter?.Allows(item, _model.Items.Items[item].Category) != false)
                 .Select(item => new RankedItem(item, logits[item]))
                 .OrderByDescending(item => item.Score).ThenBy(item => item.Item)
                 .Take(query.K)];

@@ -14,9 +14,12 @@ public sealed class RankQuery
     /// <summary>1…V.</summary>
     public required int K { get; init; }
 
-    /// <summary>Dense ids never to be returned, ascending and different. Skipped inside the scan.</summary>
+    /// <summary>Dense ids never to be returned, ascending and different: what the user has seen. Skipped inside the scan.</summary>
     public int[] Excluded { get; init; } = [];
 
-    /// <summary>[≤ K] best first; fewer when exclusions left fewer. Set by the engine.</summary>
+    /// <summary>Null: the whole catalogue.</summary>
+    public RankFilter? Filter { get; init; }
+
+    /// <summary>[≤ K] best first, of equal scores the lower id first; fewer when filter and exclusions left fewer. Set by the engine.</summary>
     public RankedItem[] Result { get; set; } = [];
 }

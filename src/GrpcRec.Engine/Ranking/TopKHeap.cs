@@ -1,15 +1,15 @@
 namespace GrpcRec.Engine.Ranking;
 
 /// <summary>
-/// The best k of a scan that offers items by ascending id. The worst kept stands at the root of a heap in the result's own array. Of two
-/// equal scores the lower id is better, and it came first, so an equal score never displaces.
+/// The best k of what is offered, in whatever order. The worst kept stands at the root of a heap in the result's own array. Of two equal
+/// scores the lower id is better.
 /// </summary>
 internal sealed class TopKHeap
 {
     private RankedItem[] _items = [];
     private int _count;
 
-    /// <summary>A score must be above this to be kept.</summary>
+    /// <summary>A score below this is not kept; one equal to it may be.</summary>
     public float Threshold { get; private set; }
 
     /// <param name="target">[k] filled by <see cref="Offer"/> and put in order by <see cref="Finish"/>.</param>
@@ -20,9 +20,10 @@ internal sealed class TopKHeap
         Threshold = target.Length == 0 ? float.PositiveInfinity : float.NegativeInfinity;
     }
 
+    /// <summary>Scores that are no number are not kept.</summary>
     public void Offer(int item, float score)
     {
-        if (!(score > Threshold))
+        if (!(score >= Threshold))
             return;
         var offered = new RankedItem(item, score);
         if (_count < _items.Length)
@@ -30,18 +31,19 @@ internal sealed class TopKHeap
             _items[_count] = offered;
             Rise(_count++);
         }
-        else
+        else if (_count > 0 && IsWorse(_items[0], offered))
         {
             _items[0] = offered;
             Sink(_count);
         }
 
-        if (_count == _items.Length)
+        if (_count > 0 && _count == _items.Length)
             Threshold = _items[0].Score;
     }
 
     /// <summary>Best first: the root, which is the worst, goes to the end again and again.</summary>
-    public void Finish()
+    /// <returns>The target; a shorter copy where fewer than k scores were numbers.</returns>
+    public RankedItem[] Finish()
     {
         for (var last = _count - 1; last > 0; last--)
         {
@@ -49,7 +51,9 @@ internal sealed class TopKHeap
             Sink(last);
         }
 
+        var items = _count == _items.Length ? _items : _items[.._count];
         _items = [];
+        return items;
     }
 
     private static bool IsWorse(RankedItem a, RankedItem b) => a.Score < b.Score || (a.Score == b.Score && a.Item > b.Item);

@@ -35,6 +35,7 @@ public sealed record EngineOptions
 {
     public const int MaxSlotCapacity = 1 << 20;
     public const long MaxGateTableBudgetBytes = 1L << 40;
+    public const long MaxScanTableBudgetBytes = 1L << 40;
 
     public EngineKind Kind { get; init; } = EngineKind.Auto;
 
@@ -54,4 +55,14 @@ public sealed record EngineOptions
     /// </summary>
     [Range(0L, MaxGateTableBudgetBytes)]
     public long GateTableBudgetBytes { get; init; } = 512L << 20;
+
+    /// <summary>For tests and doubts: the answer is the same.</summary>
+    public ScanKind Scan { get; init; } = ScanKind.Auto;
+
+    /// <summary>
+    /// Memory that the catalogue's bytes may take, V · (E + 8) of them, shared by all engines of an artefact. A catalogue whose table
+    /// would not fit is ranked in float32: slower, never refused.
+    /// </summary>
+    [Range(0L, MaxScanTableBudgetBytes)]
+    public long ScanTableBudgetBytes { get; init; } = 1L << 30;
 }

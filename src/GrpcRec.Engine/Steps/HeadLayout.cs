@@ -9,8 +9,11 @@ internal readonly record struct HeadColumn(TaskManifest Task, int Offset);
 /// <summary>Where each task's logits stand, and the checks of what callers ask of the heads. Shared by all engines.</summary>
 internal sealed class HeadLayout
 {
+    private readonly int _categories;
+
     public HeadLayout(ModelManifest manifest)
     {
+        _categories = manifest.Categories.Count;
         CatalogSize = manifest.CatalogSize;
         var candidate = new List<HeadColumn>();
         var sequence = new List<HeadColumn>();
@@ -80,13 +83,8 @@ internal sealed class HeadLayout
             slots.Check(query.Slot);
             if (query.K < 1 || query.K > CatalogSize)
                 throw new ArgumentOutOfRangeException(nameof(queries), $"k is {query.K}; 1 to {CatalogSize} are allowed");
-            var last = -1;
-            foreach (var item in query.Excluded)
-            {
-                if (item <= last || item >= CatalogSize)
-                    throw new ArgumentException($"excluded items must be ascending, different and below {CatalogSize}; found {item} after {last}", nameof(queries));
-                last = item;
-            }
+            RankFilter.CheckIds(query.Excluded, CatalogSize, "excluded items");
+            query.Filter?.Check(CatalogSize, _categories);
         }
     }
 }

@@ -1,0 +1,228 @@
+using GrpcRec.Engine.Ranking;
+
+namespace GrpcRec.Engine.Cpu.Catalog;
+
+/// <summary>
+/// next_item logits of the whole catalogue and the best of them. A tile of queries reads it together; each query goes the way that costs
+/// least: bounds from bytes, float32, or item by item where its filter leaves few.
+/// </summary>
+internal sealed unsafe class CatalogScan : IDisposable
+{
+    /// <summary>Queries that read the catalogue together.</summary>
+    public const int MaxQueries = 64;
+
+    /// <summary>Memory of all masks of an engine, at one mask the least; a tile ends early where they would take more.</summary>
+    private const long MaskBudgetBytes = 32 << 20;
+
+    /// <summary>What an item costs by itself, in items of a scan.</summary>
+    private const int ListCostFloat32 = 3, ListCostInt8 = 8;
+
+    /// <summary>k from which on, as a share of the catalogue, bounds leave too many items to be worth it.</summary>
+    private const int MinItemsPerResult = 16;
+
+    private readonly CpuModel _model;
+    private readonly CpuScratch _scratch;
+    private readonly CatalogTable? _table;
+    private readonly AlignedBuffer? _vectors, _codes;
+    private readonly nint _stride;
+    private readonly ScanQuery[] _rows = [];
+    private readonly Float32Scan? _float32;
+    private readonly Int8Scan? _int8;
+    private readonly ListScan? _list;
+    private readonly ItemMask?[] _masks = [];
+
+    // Rows 0… in use by queries of the whole catalogue that go the table's best way; the others stand at the end.
+    private readonly List<ScanQuery> _whole = [], _single = [], _singleFloat32 = [];
+    private int[] _items = [];
+    private int _usedMasks;
+
+    public CatalogScan(CpuModel model, CpuScratch scratch)
+    {
+        (_model, _scratch, _table) = (model, scratch, model.Catalog);
+        if (_table is null)
+            return;
+        _stride = model.Heads.NextProjection!.Width + 16;
+        var codeStride = 4 * Int8Kernel.Groups(_table.Depth);
+        _vectors = new AlignedBuffer(MaxQueries * _stride);
+        _codes = new AlignedBuffer(MaxQueries * codeStride / sizeof(float));
+        _rows = new ScanQuery[MaxQueries];
+        for (var row = 0; row < MaxQueries; row++)
+            _rows[row] = new ScanQuery(_vectors.Pointer + (row * _stride), (sbyte*)_codes.Pointer + (row * codeStride));
+        _masks = new ItemMask?[Math.Clamp(MaskBudgetBytes / (((long)_table.Count / 8) + 1), 1, MaxQueries)];
+        _list = new ListScan(_table);
+        _float32 = new Float32Scan(_table, _vectors.Pointer, _stride, scratch.Sums);
+        if (_table.Codes is not null)
+            _int8 = new Int8Scan(_table, (sbyte*)_codes.Pointer, codeStride, _list);
+    }
+
+    private int ListCost => _int8 is null ? ListCostFloat32 : ListCostInt8;
+
+    /// <summary>q = W·h + b.</summary>
+    /// <param name="hidden">[H].</param>
+    /// <returns>[E, padded], valid until the scratch is used again.</returns>
+    public float* Query(float* hidden)
+    {
+        Project(hidden, _scratch.A);
+        return _scratch.A;
+    }
+
+    /// <param name="logits">[V] written.</param>
+    public void ScoreAll(float* hidden, Span<float> logits)
+    {
+        var query = Query(hidden);
+        var items = _table!.Items;
+        for (var block = 0; block < items.Blocks; block++)
+        {
+            var from = block * BlockKernel.Columns;
+            var bias = _table.ItemBias.Pointer + from;
+            _table.Kernel.Multiply(1, items.Block(block), items.Depth, query, 0, &bias, null, 0, _scratch.Sums);
+            new ReadOnlySpan<float>(_scratch.Sums, Math.Min(BlockKernel.Columns, logits.Length - from)).CopyTo(logits[from..]);
+        }
+    }
+
+    /// <summary>Before the first <see cref="Add"/> of a batch.</summary>
+    public void Begin()
+    {
+        _whole.Clear();
+        _single.Clear();
+        _singleFloat32.Clear();
+        _usedMasks = 0;
+    }
+
+    /// <summary>Takes a query in; runs what was taken in when there is no more room.</summary>
+    /// <param name="hidden">[H], read now.</param>
+    public void Add(RankQuery query, float* hidden)
+    {
+        if (query.Filter is not { IsEmpty: false } filter)
+        {
+            AddWhole(query, hidden);
+            return;
+        }
+
+        // 1. A short list of candidates is filtered by itself.
+        if (filter.AllowedItems is { } candidates && (long)candidates.Length * ListCost <= _table!.Count)
+        {
+            var left = Pick(filter, candidates, query.Excluded);
+            var listed = Row(query, null, left, hidden);
+            _list!.Run(listed, _items.AsSpan(0, left));
+            listed.Finish();
+            return;
+        }
+
+        // 2. Anything else is made a mask, which says whether it leaves few.
+        if (_usedMasks == _masks.Length)
+            Run();
+        var mask = _masks[_usedMasks] ??= new ItemMask(_table!.Count);
+        mask.Compile(filter, query.Excluded, _table!.Categories);
+        var row = Row(query, mask, mask.Count, hidden);
+        if ((long)mask.Count * ListCost <= mask.Blocks * (long)BlockKernel.Columns)
+        {
+            _list!.Run(row);
+            row.Finish();
+            return;
+        }
+
+        _usedMasks++;
+        (TryBeginCodes(row, mask.Count) ? _single : _singleFloat32).Add(row);
+        RunIfFull();
+    }
+
+    /// <summary>Answers all that was taken in.</summary>
+    public void Run()
+    {
+        if (_int8 is not null)
+        {
+            _int8.Run(Span(_whole), Span(_single));
+            _float32!.Run([], Span(_singleFloat32));
+        }
+        else
+        {
+            _float32!.Run(Span(_whole), Span(_singleFloat32));
+        }
+
+        foreach (var query in _whole)
+            query.Finish();
+        foreach (var query in _single)
+            query.Finish();
+        foreach (var query in _singleFloat32)
+            query.Finish();
+        Begin();
+    }
+
+    public void Dispose()
+    {
+        _vectors?.Dispose();
+        _codes?.Dispose();
+        _int8?.Dispose();
+    }
+
+    private static ReadOnlySpan<ScanQuery> Span(List<ScanQuery> queries) => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(queries);
+
+    private void AddWhole(RankQuery query, float* hidden)
+    {
+        var row = _rows[_whole.Count];
+        var left = _table!.Count - query.Excluded.Length;
+        Project(hidden, row.Vector);
+        row.Begin(query, null, left);
+        if (_int8 is null || TryBeginCodes(row, left))
+        {
+            _whole.Add(row);
+        }
+        else
+        {
+            _singleFloat32.Add(Row(query, null, left, hidden));
+        }
+
+        RunIfFull();
+    }
+
+    /// <summary>The next row from the end; its own until the batch is run, if it is put into a list.</summary>
+    private ScanQuery Row(RankQuery query, ItemMask? mask, int left, float* hidden)
+    {
+        var row = _rows[MaxQueries - 1 - _single.Count - _singleFloat32.Count];
+        row.Begin(query, mask, left);
+        Project(hidden, row.Vector);
+        return row;
+    }
+
+    private bool TryBeginCodes(ScanQuery row, int left) =>
+        _int8 is not null
+        && row.Query.K <= Math.Min(QueryCodes.MaxK, left / MinItemsPerResult)
+        && row.Codes.TryBegin(_table!.Codes!, row.Vector, row.Query.K);
+
+    private void RunIfFull()
+    {
+        if (_whole.Count + _single.Count + _singleFloat32.Count == MaxQueries)
+            Run();
+    }
+
+    /// <summary>Candidates that the rest of the filter lets pass, into <see cref="_items"/>.</summary>
+    private int Pick(RankFilter filter, int[] candidates, int[] excluded)
+    {
+        if (_items.Length < candidates.Length)
+            _items = new int[candidates.Length];
+        int count = 0, blocked = 0, seen = 0;
+        foreach (var item in candidates)
+        {
+            if (!IsIn(filter.BlockedItems, ref blocked, item) && !IsIn(excluded, ref seen, item)
+                && (!filter.NamesCategories || filter.AllowsCategory(_table!.Categories.CategoryOf(item))))
+                _items[count++] = item;
+        }
+
+        return count;
+    }
+
+    /// <summary>Walks an ascending list beside another.</summary>
+    private static bool IsIn(int[] items, ref int next, int item)
+    {
+        while (next < items.Length && items[next] < item)
+            next++;
+        return next < items.Length && items[next] == item;
+    }
+
+    private void Project(float* hidden, float* query)
+    {
+        var bias = _model.Heads.NextProjectionBias!.Pointer;
+        _model.Heads.NextProjection!.Multiply(_model.Kernel, hidden, 0, 1, &bias, null, query, relu: false, _scratch.Sums);
+    }
+}

@@ -1,0 +1,60 @@
+using GrpcRec.Engine.Ranking;
+
+namespace GrpcRec.Engine.Cpu.Catalog;
+
+/// <summary>One query on its way through the catalogue; used again by the next.</summary>
+internal sealed unsafe class ScanQuery
+{
+    private static readonly RankQuery None = new() { Slot = default, K = 1 };
+    private int _nextExcluded;
+
+    /// <param name="vector">[E, padded to 64] for the projected query.</param>
+    /// <param name="codes">[E, padded] for its bytes.</param>
+    public ScanQuery(float* vector, sbyte* codes)
+    {
+        Vector = vector;
+        Codes = new QueryCodes(codes);
+    }
+
+    /// <summary>What was asked.</summary>
+    public RankQuery Query { get; private set; } = None;
+
+    /// <summary>[E, padded to 64].</summary>
+    public float* Vector { get; }
+
+    public QueryCodes Codes { get; }
+
+    public TopKHeap Heap { get; } = new();
+
+    /// <summary>Null: all but <see cref="RankQuery.Excluded"/>.</summary>
+    public ItemMask? Mask { get; private set; }
+
+    /// <param name="left">Items that the query may return.</param>
+    public void Begin(RankQuery query, ItemMask? mask, int left)
+    {
+        (Query, Mask, _nextExcluded) = (query, mask, 0);
+        Heap.Begin(new RankedItem[Math.Min(query.K, left)]);
+    }
+
+    public void Finish()
+    {
+        Query.Result = Heap.Finish();
+        (Query, Mask) = (None, null);
+    }
+
+    /// <summary>Takes what the query may not return out of a set of a block's items. Blocks come in ascending order.</summary>
+    public ulong Allowed(int block, ulong items)
+    {
+        if (Mask is not null)
+            return items & Mask.Words[block];
+        var excluded = Query.Excluded;
+        for (; _nextExcluded < excluded.Length && excluded[_nextExcluded] / BlockKernel.Columns <= block; _nextExcluded++)
+        {
+            // A block that had nothing of interest was not asked about: its exclusions are passed by.
+            if (excluded[_nextExcluded] / BlockKernel.Columns == block)
+                items &= ~(1UL << (excluded[_nextExcluded] % BlockKernel.Columns));
+        }
+
+        return items;
+    }
+}
