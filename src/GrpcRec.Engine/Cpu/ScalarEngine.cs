@@ -12,6 +12,7 @@ namespace GrpcRec.Engine.Cpu;
 /// </summary>
 public sealed class ScalarEngine : IStepEngine
 {
+    private readonly ItemCatalog _items;
     private readonly ScalarTensors _tensors;
     private readonly ScalarEncoder _encoder;
     private readonly ScalarTrunk _trunk;
@@ -28,6 +29,7 @@ public sealed class ScalarEngine : IStepEngine
         ArgumentNullException.ThrowIfNull(artifact);
         ArgumentNullException.ThrowIfNull(options);
         var encoder = artifact.Manifest.Encoder;
+        _items = artifact.Items;
         _tensors = new ScalarTensors(artifact);
         _encoder = ScalarEncoder.Create(_tensors);
         _heads = new HeadLayout(artifact.Manifest);
@@ -130,7 +132,7 @@ public sealed class ScalarEngine : IStepEngine
         {
             ScoreCatalog(query.Slot, logits);
             query.Result = [.. Enumerable.Range(0, CatalogSize)
-                .Where(item => Array.BinarySearch(query.Excluded, item) < 0 && query.Filter?.Allows(item, _model.Items.Items[item].Category) != false)
+                .Where(item => Array.BinarySearch(query.Excluded, item) < 0 && query.Filter?.Allows(item, _items.Items[item].Category) != false)
                 .Select(item => new RankedItem(item, logits[item]))
                 .OrderByDescending(item => item.Score).ThenBy(item => item.Item)
                 .Take(query.K)];
