@@ -5,9 +5,11 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace GrpcRec.Training.Encoders;
 
-/// <summary>Events to hidden states: embeddings, dropout, LSTM from a zero state.</summary>
+/// <summary>Events to hidden states: embeddings, dropout, LSTM layers from a zero state with dropout between them.</summary>
 internal sealed class LstmEncoder(ModelParameters parameters, double dropout)
 {
+    private readonly long[] _order = LstmRecurrence.GateOrder(parameters.Manifest.Encoder.HiddenSize);
+
     /// <param name="items">[T, B] int64 dense item ids; padding at the end is any id, its states are never read.</param>
     /// <param name="behaviors">[T, B] int64; not read when the model reads no behaviours.</param>
     /// <returns>[T, B, H] state after each event.</returns>
@@ -17,14 +19,20 @@ internal sealed class LstmEncoder(ModelParameters parameters, double dropout)
         var x = parameters.Embed(ModelTensors.ItemEmbedding, items);
         if (parameters.Has(ModelTensors.BehaviorEmbedding))
             x = cat([x, parameters.Embed(ModelTensors.BehaviorEmbedding, behaviors!)], 2);
-        if (training && dropout > 0)
-            x = F.dropout(x, dropout, training: true);
-        parameters.Lstm.train(training);
-        // Always with gradients, also where none is wanted: without them libtorch 2.10 takes oneDNN's AVX-512 inference kernel, which is
-        // wrong by up to 0.6 for many sizes (H = 1, 16, 37, 65; found by the parity tests, gone under ONEDNN_MAX_CPU_ISA=AVX2).
-        var keepsGradient = is_grad_enabled();
-        using (enable_grad())
-            x = parameters.Lstm.call(x).Item1;
-        return (keepsGradient ? x : x.detach()).MoveToOuterDisposeScope();
+        using var order = tensor(_order);
+        for (var layer = 0; layer < parameters.Manifest.Encoder.Layers; layer++)
+        {
+            if (training && dropout > 0)
+                x = F.dropout(x, dropout, training: true);
+            var bias = InBlocks(parameters[ModelTensors.Bias(layer)].unsqueeze(1), order).squeeze(1);
+            x = LstmRecurrence.Run(
+                F.linear(x, InBlocks(parameters[ModelTensors.InputWeight(layer)], order), bias),
+                InBlocks(parameters[ModelTensors.RecurrentWeight(layer)], order));
+        }
+
+        return x.MoveToOuterDisposeScope();
     }
+
+    /// <summary>Rows of gates in the order of <see cref="LstmRecurrence.GateOrder"/>, zeros where it pads.</summary>
+    private static Tensor InBlocks(Tensor gates, Tensor order) => cat([gates, zeros(1, gates.shape[1])], 0).index_select(0, order);
 }

@@ -7,8 +7,7 @@ namespace GrpcRec.Training.Encoders;
 
 /// <summary>
 /// The trained tensors of one model by the names and shapes of <see cref="ModelTensors"/>, so that what is trained is what is written:
-/// no second list to keep in step. Also the LSTM module, whose own parameters stand here under the artefact's names.
-/// nn.LSTM has two biases that are only ever added: b_hh stays zero and untrained, so the artefact's sum is b_ih exactly.
+/// no second list to keep in step.
 /// </summary>
 internal sealed class ModelParameters : IDisposable
 {
@@ -20,24 +19,9 @@ internal sealed class ModelParameters : IDisposable
     private readonly string[] _order;
 
     /// <summary>Fresh weights from torch's global generator: seed it first.</summary>
-    public ModelParameters(ModelManifest manifest, double dropout)
+    public ModelParameters(ModelManifest manifest)
     {
         Manifest = manifest;
-        var encoder = manifest.Encoder;
-        Lstm = nn.LSTM(encoder.EmbeddingSize + encoder.BehaviorEmbeddingSize, encoder.HiddenSize, encoder.Layers,
-            dropout: encoder.Layers > 1 ? dropout : 0);
-        var own = Lstm.named_parameters().ToDictionary(p => p.name, p => p.parameter, StringComparer.Ordinal);
-        for (var layer = 0; layer < encoder.Layers; layer++)
-        {
-            _byName[ModelTensors.InputWeight(layer)] = own[$"weight_ih_l{layer}"];
-            _byName[ModelTensors.RecurrentWeight(layer)] = own[$"weight_hh_l{layer}"];
-            _byName[ModelTensors.Bias(layer)] = own[$"bias_ih_l{layer}"];
-            var second = own[$"bias_hh_l{layer}"];
-            second.requires_grad = false;
-            using (no_grad())
-                second.zero_();
-        }
-
         var expected = ModelTensors.Expected(manifest);
         foreach (var name in (string[])[ModelTensors.ItemEmbedding, ModelTensors.BehaviorEmbedding])
         {
@@ -61,8 +45,6 @@ internal sealed class ModelParameters : IDisposable
     }
 
     public ModelManifest Manifest { get; }
-
-    public LSTM Lstm { get; }
 
     public Parameter this[string name] => _byName[name];
 
@@ -110,13 +92,19 @@ internal sealed class ModelParameters : IDisposable
             parameter.Dispose();
         foreach (var table in _embeddings.Values)
             table.Dispose();
-        Lstm.Dispose();
     }
 
-    /// <summary>Embeddings normal, biases zero, matrices uniform ±1/√inputs as torch's own Linear has them.</summary>
-    private static void Initialize(string name, Parameter values)
+    /// <summary>Embeddings normal; an LSTM's weights uniform ±1/√H, other matrices ±1/√inputs, as torch's own modules have them; biases zero.</summary>
+    private void Initialize(string name, Parameter values)
     {
         using var frozen = no_grad();
+        if (name.StartsWith("lstm.", StringComparison.Ordinal))
+        {
+            var bound = 1 / Math.Sqrt(Manifest.Encoder.HiddenSize);
+            values.uniform_(-bound, bound);
+            return;
+        }
+
         if (name is ModelTensors.ItemEmbedding or ModelTensors.BehaviorEmbedding or ModelTensors.NextItemEmbedding)
             values.normal_(0, EmbeddingDeviation);
         else if (values.dim() == 1)

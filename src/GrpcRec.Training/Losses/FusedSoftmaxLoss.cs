@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using GrpcRec.Training.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,7 +16,7 @@ internal static unsafe class FusedSoftmaxLoss
     /// <summary>Floats of logits in a tile: 384 KB, so that it stays in a 1 MB cache beside the embeddings that stream through.</summary>
     private const int TileFloats = 96 << 10;
 
-    private const int MinTileRows = SoftmaxKernel.MaxRows;
+    private const int MinTileRows = BlockProduct.MaxRows;
     private const int MaxTileRows = 96;
 
     /// <param name="query">[N, E], N ≥ 1, may require a gradient.</param>
@@ -63,8 +64,6 @@ internal static unsafe class FusedSoftmaxLoss
             return (float*)first;
     }
 
-    private static int Padded(int count) => (count + SoftmaxKernel.Columns - 1) / SoftmaxKernel.Columns * SoftmaxKernel.Columns;
-
     /// <summary>Scratch memory and the passes over it, for one call.</summary>
     private sealed class Work : IDisposable
     {
@@ -72,19 +71,17 @@ internal static unsafe class FusedSoftmaxLoss
         private const float NeverLikely = -1e30f;
 
         private readonly int _rows, _items, _width, _paddedItems, _paddedWidth, _threads, _tileRows;
-        private readonly float* _byItem, _packed, _bias, _zero;
-        private readonly float*[] _memory;
+        private readonly NativeFloats _byItem, _packed, _bias, _zero;
 
         public Work(int rows, int items, int width, int threads)
         {
             (_rows, _items, _width, _threads) = (rows, items, width, threads);
-            (_paddedItems, _paddedWidth) = (Padded(items), Padded(width));
-            _tileRows = Math.Clamp(TileFloats / _paddedItems / SoftmaxKernel.MaxRows * SoftmaxKernel.MaxRows, MinTileRows, MaxTileRows);
-            _byItem = Allocate((long)_paddedItems * _paddedWidth);
-            _packed = Allocate((long)_paddedItems * width);
-            _bias = Allocate(_paddedItems);
-            _zero = Allocate(_paddedWidth);
-            _memory = [_byItem, _packed, _bias, _zero];
+            (_paddedItems, _paddedWidth) = (BlockProduct.Padded(items), BlockProduct.Padded(width));
+            _tileRows = Math.Clamp(TileFloats / _paddedItems / BlockProduct.MaxRows * BlockProduct.MaxRows, MinTileRows, MaxTileRows);
+            _byItem = new((long)_paddedItems * _paddedWidth);
+            _packed = new((long)_paddedItems * width);
+            _bias = new(_paddedItems);
+            _zero = new(_paddedWidth);
         }
 
         /// <returns>Σ over rows of -log p(target).</returns>
@@ -125,16 +122,8 @@ internal static unsafe class FusedSoftmaxLoss
 
         public void Dispose()
         {
-            foreach (var memory in _memory)
-                NativeMemory.AlignedFree(memory);
-        }
-
-        private static float* Allocate(long floats)
-        {
-            var bytes = checked((nuint)floats * sizeof(float));
-            var memory = (float*)NativeMemory.AlignedAlloc(bytes, 64);
-            NativeMemory.Clear(memory, bytes);
-            return memory;
+            foreach (var memory in (NativeFloats[])[_byItem, _packed, _bias, _zero])
+                memory.Dispose();
         }
 
         private static void Scale(float* x, long count, float scale)
@@ -152,14 +141,14 @@ internal static unsafe class FusedSoftmaxLoss
             for (var item = 0; item < _items; item++)
             {
                 var row = new ReadOnlySpan<float>(embedding + ((long)item * _width), _width);
-                row.CopyTo(new Span<float>(_byItem + ((long)item * _paddedWidth), _width));
-                var column = _packed + ((long)(item / SoftmaxKernel.Columns) * _width * SoftmaxKernel.Columns) + (item % SoftmaxKernel.Columns);
+                row.CopyTo(new Span<float>(_byItem.Pointer + ((long)item * _paddedWidth), _width));
+                var column = _packed.Pointer + ((long)(item / BlockProduct.Columns) * _width * BlockProduct.Columns) + (item % BlockProduct.Columns);
                 for (var k = 0; k < row.Length; k++)
-                    column[k * SoftmaxKernel.Columns] = row[k];
+                    column[k * BlockProduct.Columns] = row[k];
             }
 
-            new ReadOnlySpan<float>(bias, _items).CopyTo(new Span<float>(_bias, _items));
-            new Span<float>(_bias + _items, _paddedItems - _items).Fill(NeverLikely);
+            new ReadOnlySpan<float>(bias, _items).CopyTo(new Span<float>(_bias.Pointer, _items));
+            new Span<float>(_bias.Pointer + _items, _paddedItems - _items).Fill(NeverLikely);
         }
 
         /// <summary>One thread's rows.</summary>
@@ -167,11 +156,11 @@ internal static unsafe class FusedSoftmaxLoss
         {
             // A cache line more than a multiple of the page: rows would share the cache's sets.
             private readonly nint _stride = work._paddedItems + 16;
-            private readonly float* _logits = Allocate((long)work._tileRows * (work._paddedItems + 16));
-            private readonly float* _query = Allocate((long)work._tileRows * work._paddedWidth);
-            private readonly float* _queryGradient = Allocate((long)work._tileRows * work._paddedWidth);
-            private readonly float* _embeddingGradient = Allocate((long)work._paddedItems * work._paddedWidth);
-            private readonly float* _biasGradient = Allocate(work._paddedItems);
+            private readonly NativeFloats _logits = new((long)work._tileRows * (work._paddedItems + 16));
+            private readonly NativeFloats _query = new((long)work._tileRows * work._paddedWidth);
+            private readonly NativeFloats _queryGradient = new((long)work._tileRows * work._paddedWidth);
+            private readonly NativeFloats _embeddingGradient = new((long)work._paddedItems * work._paddedWidth);
+            private readonly NativeFloats _biasGradient = new(work._paddedItems);
 
             public double Loss { get; private set; }
 
@@ -186,72 +175,72 @@ internal static unsafe class FusedSoftmaxLoss
                 for (var item = 0; item < work._items; item++)
                 {
                     var target = new Span<float>(embeddingGradient + ((long)item * work._width), work._width);
-                    System.Numerics.Tensors.TensorPrimitives.Add(target, new ReadOnlySpan<float>(_embeddingGradient + ((long)item * work._paddedWidth), work._width), target);
+                    System.Numerics.Tensors.TensorPrimitives.Add(target, new ReadOnlySpan<float>(_embeddingGradient.Pointer + ((long)item * work._paddedWidth), work._width), target);
                 }
 
                 var bias = new Span<float>(biasGradient, work._items);
-                System.Numerics.Tensors.TensorPrimitives.Add(bias, new ReadOnlySpan<float>(_biasGradient, work._items), bias);
+                System.Numerics.Tensors.TensorPrimitives.Add(bias, new ReadOnlySpan<float>(_biasGradient.Pointer, work._items), bias);
             }
 
             public void Dispose()
             {
-                foreach (var memory in (float*[])[_logits, _query, _queryGradient, _embeddingGradient, _biasGradient])
-                    NativeMemory.AlignedFree(memory);
+                foreach (var memory in (NativeFloats[])[_logits, _query, _queryGradient, _embeddingGradient, _biasGradient])
+                    memory.Dispose();
             }
 
             private void RunTile(int row, int count, float* query, long[] targets, float* queryGradient)
             {
-                const int columns = SoftmaxKernel.Columns;
+                const int columns = BlockProduct.Columns;
                 var (width, paddedWidth, items) = (work._width, work._paddedWidth, work._paddedItems);
                 for (var r = 0; r < count; r++)
-                    new ReadOnlySpan<float>(query + ((long)(row + r) * width), width).CopyTo(new Span<float>(_query + ((nint)r * paddedWidth), width));
+                    new ReadOnlySpan<float>(query + ((long)(row + r) * width), width).CopyTo(new Span<float>(_query.Pointer + ((nint)r * paddedWidth), width));
 
                 // 1. Logits: a block of items against all rows of the tile.
                 for (var block = 0; block < items; block += columns)
                 {
-                    for (var r = 0; r < count; r += SoftmaxKernel.MaxRows)
+                    for (var r = 0; r < count; r += BlockProduct.MaxRows)
                     {
-                        SoftmaxKernel.Multiply(
-                            Math.Min(SoftmaxKernel.MaxRows, count - r), _query + ((nint)r * paddedWidth), paddedWidth, 1,
-                            work._packed + ((long)block * width), columns, width, work._bias + block, 0, _logits + (r * _stride) + block, _stride);
+                        BlockProduct.Multiply(
+                            Math.Min(BlockProduct.MaxRows, count - r), _query.Pointer + ((nint)r * paddedWidth), paddedWidth, 1,
+                            work._packed.Pointer + ((long)block * width), columns, width, work._bias.Pointer + block, 0, _logits.Pointer + (r * _stride) + block, _stride);
                     }
                 }
 
                 // 2. P: softmax, less one at the target. The loss comes from the logit, not from the probability, which may be 0.
                 for (var r = 0; r < count; r++)
                 {
-                    var x = _logits + (r * _stride);
+                    var x = _logits.Pointer + (r * _stride);
                     var target = (int)targets[row + r];
                     var logit = x[target];
                     var (max, sum) = SoftmaxKernel.Exponentials(x, items);
                     Loss += Math.Log(sum) + max - logit;
-                    SoftmaxKernel.ScaleAndAdd(x, 1 / sum, _biasGradient, items);
+                    SoftmaxKernel.ScaleAndAdd(x, 1 / sum, _biasGradient.Pointer, items);
                     x[target] -= 1;
-                    _biasGradient[target] -= 1;
+                    _biasGradient.Pointer[target] -= 1;
                 }
 
                 // 3. dq = P·E.
                 for (var column = 0; column < paddedWidth; column += columns)
                 {
-                    for (var r = 0; r < count; r += SoftmaxKernel.MaxRows)
+                    for (var r = 0; r < count; r += BlockProduct.MaxRows)
                     {
-                        SoftmaxKernel.Multiply(
-                            Math.Min(SoftmaxKernel.MaxRows, count - r), _logits + (r * _stride), _stride, 1,
-                            work._byItem + column, paddedWidth, work._items, work._zero, 0, _queryGradient + ((nint)r * paddedWidth) + column, paddedWidth);
+                        BlockProduct.Multiply(
+                            Math.Min(BlockProduct.MaxRows, count - r), _logits.Pointer + (r * _stride), _stride, 1,
+                            work._byItem.Pointer + column, paddedWidth, work._items, work._zero.Pointer, 0, _queryGradient.Pointer + ((nint)r * paddedWidth) + column, paddedWidth);
                     }
                 }
 
                 for (var r = 0; r < count; r++)
-                    new ReadOnlySpan<float>(_queryGradient + ((nint)r * paddedWidth), width).CopyTo(new Span<float>(queryGradient + ((long)(row + r) * width), width));
+                    new ReadOnlySpan<float>(_queryGradient.Pointer + ((nint)r * paddedWidth), width).CopyTo(new Span<float>(queryGradient + ((long)(row + r) * width), width));
 
                 // 4. dE += Pᵀ·q: six items at a time, rows of the tile as depth.
                 for (var column = 0; column < paddedWidth; column += columns)
                 {
-                    for (var item = 0; item < work._items; item += SoftmaxKernel.MaxRows)
+                    for (var item = 0; item < work._items; item += BlockProduct.MaxRows)
                     {
-                        var target = _embeddingGradient + ((long)item * paddedWidth) + column;
-                        SoftmaxKernel.Multiply(
-                            Math.Min(SoftmaxKernel.MaxRows, work._items - item), _logits + item, 1, _stride, _query + column, paddedWidth, count,
+                        var target = _embeddingGradient.Pointer + ((long)item * paddedWidth) + column;
+                        BlockProduct.Multiply(
+                            Math.Min(BlockProduct.MaxRows, work._items - item), _logits.Pointer + item, 1, _stride, _query.Pointer + column, paddedWidth, count,
                             target, paddedWidth, target, paddedWidth);
                     }
                 }

@@ -14,7 +14,7 @@ internal sealed class MultiTaskModel : IDisposable
     /// <summary>Fresh weights from torch's global generator.</summary>
     public MultiTaskModel(ModelManifest manifest, double dropout)
     {
-        Parameters = new ModelParameters(manifest, dropout);
+        Parameters = new ModelParameters(manifest);
         _encoder = new LstmEncoder(Parameters, dropout);
         Heads = new TaskHeads(Parameters, dropout);
     }

@@ -35,7 +35,8 @@ public class ModelTrainerTests
         var plan = TinyData.Plan(TinyData.NextItem, TinyData.Like, TinyData.Category, TinyData.Rating);
         plan = plan with { Optimization = plan.Optimization with { Epochs = 25, Patience = 25 } };
 
-        var outcome = Train(TinyData.Cycle(), plan, space);
+        // Without a validation split the last epoch is kept: with one, the first at which next_item is perfect would be.
+        var outcome = Train(TinyData.Cycle(beforeLast: SplitRole.Train), plan, space);
 
         Assert.True(outcome.Metrics["auc/like"] > 0.97, $"auc/like is {outcome.Metrics["auc/like"]}");
         Assert.Equal(outcome.Metrics["auc/like"], outcome.Metrics["auc/mean"]);

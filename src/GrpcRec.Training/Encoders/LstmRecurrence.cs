@@ -1,0 +1,204 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using GrpcRec.Training.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace GrpcRec.Training.Encoders;
+
+/// <summary>
+/// The part of an LSTM that cannot be a large product: h after each event from the inputs' part of the gates, from a zero state, with its own
+/// gradient. Each thread takes some of the sequences through all of time, so that threads never wait for each other, weights stay in its
+/// cache, and the product of a step runs on <see cref="BlockProduct"/> with the activations behind it. What libtorch does with small
+/// products and many passes takes several times longer.
+/// Gates stand in blocks of 64 columns: 16 units of i, f, g, o each (<see cref="GateOrder"/>).
+/// </summary>
+internal sealed unsafe class LstmRecurrence : autograd.SingleTensorFunction<LstmRecurrence>
+{
+    private const int UnitsPerBlock = 16;
+
+    public override string Name => nameof(LstmRecurrence);
+
+    /// <summary>H padded to whole blocks of 16.</summary>
+    public static int PaddedUnits(int hidden) => (hidden + UnitsPerBlock - 1) / UnitsPerBlock * UnitsPerBlock;
+
+    /// <summary>For each column of the blocks, the row of weights [4H, …] (gates i, f, g, o) that belongs there; 4H for padding.</summary>
+    public static long[] GateOrder(int hidden)
+    {
+        var order = new long[4 * PaddedUnits(hidden)];
+        for (var column = 0; column < order.Length; column++)
+        {
+            var unit = (column / 64 * UnitsPerBlock) + (column % UnitsPerBlock);
+            order[column] = unit < hidden ? (column % 64 / UnitsPerBlock * hidden) + unit : 4L * hidden;
+        }
+
+        return order;
+    }
+
+    /// <param name="sums">[T, B, 4·padded H] the inputs' part of the gates and the bias, in blocks.</param>
+    /// <param name="weights">[4·padded H, H] recurrent weights, rows in blocks.</param>
+    /// <returns>[T, B, H]</returns>
+    public static Tensor Run(Tensor sums, Tensor weights) => apply(sums, weights);
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var sums = ((Tensor)vars[0]).detach().contiguous();
+        var weights = ((Tensor)vars[1]).detach().contiguous();
+        var shape = new Shape(sums, weights);
+        var states = empty(shape.Steps, shape.Batch, shape.Hidden);
+        var gates = empty_like(sums);
+        var cells = empty(shape.Steps, shape.Batch, shape.Units);
+        using var packed = new NativeFloats((long)shape.Width * shape.Hidden);
+        Pack(Floats(weights), shape, packed.Pointer);
+        var (from, w, g, c, h) = ((nint)Floats(sums), (nint)packed.Pointer, (nint)Floats(gates), (nint)Floats(cells), (nint)Floats(states));
+        shape.ForEachPart((first, end) => Forward(shape, first, end, (float*)from, (float*)w, (float*)g, (float*)c, (float*)h));
+        ctx.save_for_backward([gates, cells, states, weights]);
+        return states;
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        var saved = ctx.get_saved_variables();
+        var (gates, cells, states, weights) = (saved[0], saved[1], saved[2], saved[3]);
+        var gradient = grad_output.contiguous();
+        var shape = new Shape(gates, weights);
+        var sums = empty_like(gates);
+        // The recurrent weights padded to whole blocks of columns, as the second factor of dh = dz·W.
+        var columns = BlockProduct.Padded(shape.Hidden);
+        using var wide = new NativeFloats((long)shape.Width * columns);
+        var w = Floats(weights);
+        for (var row = 0; row < shape.Width; row++)
+            new ReadOnlySpan<float>(w + ((nint)row * shape.Hidden), shape.Hidden).CopyTo(new Span<float>(wide.Pointer + ((nint)row * columns), shape.Hidden));
+        var (p, g, c, dh, dz) = ((nint)wide.Pointer, (nint)Floats(gates), (nint)Floats(cells), (nint)Floats(gradient), (nint)Floats(sums));
+        shape.ForEachPart((first, end) => Backward(shape, first, end, (float*)p, columns, (float*)g, (float*)c, (float*)dh, (float*)dz));
+
+        // dW = Σₜ dz(t)ᵀ·h(t-1), one product over all events; h before the first is zero.
+        var weightGradient = shape.Steps == 1
+            ? zeros_like(weights)
+            : sums.narrow(0, 1, shape.Steps - 1).reshape(-1, shape.Width).t().mm(states.narrow(0, 0, shape.Steps - 1).reshape(-1, shape.Hidden));
+        return [sums, weightGradient];
+    }
+
+    private static void Forward(Shape shape, int first, int end, float* sums, float* packed, float* gates, float* cells, float* states)
+    {
+        var rows = end - first;
+        using var zero = new NativeFloats((long)rows * Math.Max(shape.Hidden, shape.Units));
+        using var output = new NativeFloats(UnitsPerBlock);
+        for (var t = 0; t < shape.Steps; t++)
+        {
+            var before = t == 0 ? zero.Pointer : states + shape.State(t - 1, first);
+            var cellsBefore = t == 0 ? zero.Pointer : cells + shape.Cell(t - 1, first);
+            for (var block = 0; block < shape.Width; block += BlockProduct.Columns)
+            {
+                var unit = block / 4;
+                var width = Math.Min(UnitsPerBlock, shape.Hidden - unit);
+                for (var row = 0; row < rows;)
+                {
+                    var count = BlockProduct.NextRows(rows - row);
+                    var target = gates + shape.Gate(t, first + row) + block;
+                    BlockProduct.Multiply(
+                        count, before + ((nint)row * shape.Hidden), shape.Hidden, 1, packed + ((nint)block * shape.Hidden), BlockProduct.Columns,
+                        t == 0 ? 0 : shape.Hidden, sums + shape.Gate(t, first + row) + block, shape.Width, target, shape.Width);
+                    for (var r = 0; r < count; r++)
+                    {
+                        LstmCell.Forward(
+                            target + ((nint)r * shape.Width), cellsBefore + ((nint)(row + r) * shape.Units) + unit,
+                            cells + shape.Cell(t, first + row + r) + unit, output.Pointer);
+                        new ReadOnlySpan<float>(output.Pointer, width).CopyTo(new Span<float>(states + shape.State(t, first + row + r) + unit, width));
+                    }
+
+                    row += count;
+                }
+            }
+        }
+    }
+
+    private static void Backward(
+        Shape shape, int first, int end, float* weights, int columns, float* gates, float* cells, float* stateGradients, float* sumGradients)
+    {
+        var rows = end - first;
+        using var zero = new NativeFloats((long)rows * Math.Max(shape.Units, columns));
+        using var recurrent = new NativeFloats((long)rows * columns);
+        using var cellGradients = new NativeFloats((long)rows * shape.Units);
+        using var part = new NativeFloats(UnitsPerBlock);
+        for (var t = shape.Steps - 1; t >= 0; t--)
+        {
+            // 1. Through the cell: dz of this step, and what goes on to the cell before.
+            for (var row = 0; row < rows; row++)
+            {
+                var cellsBefore = t == 0 ? zero.Pointer : cells + shape.Cell(t - 1, first + row);
+                for (var unit = 0; unit < shape.Units; unit += UnitsPerBlock)
+                {
+                    // Padding units have no gradient from above, and with it none at all.
+                    var width = Math.Min(UnitsPerBlock, shape.Hidden - unit);
+                    new ReadOnlySpan<float>(stateGradients + shape.State(t, first + row) + unit, width).CopyTo(new Span<float>(part.Pointer, UnitsPerBlock));
+                    var gradient = Vector512.Load(part.Pointer) + Vector512.Load(recurrent.Pointer + ((nint)row * columns) + unit);
+                    LstmCell.Backward(
+                        gates + shape.Gate(t, first + row) + (4 * unit), cellsBefore + unit, cells + shape.Cell(t, first + row) + unit, gradient,
+                        cellGradients.Pointer + ((nint)row * shape.Units) + unit, sumGradients + shape.Gate(t, first + row) + (4 * unit));
+                    if (width < UnitsPerBlock)
+                        new Span<float>(part.Pointer, UnitsPerBlock).Clear();
+                }
+            }
+
+            // 2. To the state before: dh = dz·W.
+            for (var column = 0; column < columns && t > 0; column += BlockProduct.Columns)
+            {
+                for (var row = 0; row < rows;)
+                {
+                    var count = BlockProduct.NextRows(rows - row);
+                    BlockProduct.Multiply(
+                        count, sumGradients + shape.Gate(t, first + row), shape.Width, 1, weights + column, columns, shape.Width,
+                        zero.Pointer, 0, recurrent.Pointer + ((nint)row * columns) + column, columns);
+                    row += count;
+                }
+            }
+        }
+    }
+
+    /// <summary>[blocks, H, 64]: the order in which <see cref="BlockProduct"/> reads them.</summary>
+    private static void Pack(float* weights, Shape shape, float* packed)
+    {
+        for (var row = 0; row < shape.Width; row++)
+        {
+            var column = packed + ((nint)(row / BlockProduct.Columns) * shape.Hidden * BlockProduct.Columns) + (row % BlockProduct.Columns);
+            for (var k = 0; k < shape.Hidden; k++)
+                column[(nint)k * BlockProduct.Columns] = weights[((nint)row * shape.Hidden) + k];
+        }
+    }
+
+    /// <summary>The memory of a contiguous float32 tensor; dies with it.</summary>
+    private static float* Floats(Tensor tensor)
+    {
+        fixed (byte* first = tensor.bytes)
+            return (float*)first;
+    }
+
+    private readonly struct Shape(Tensor sums, Tensor weights)
+    {
+        public int Steps { get; } = checked((int)sums.shape[0]);
+
+        public int Batch { get; } = checked((int)sums.shape[1]);
+
+        /// <summary>4·padded H.</summary>
+        public int Width { get; } = checked((int)sums.shape[2]);
+
+        public int Hidden { get; } = checked((int)weights.shape[1]);
+
+        public int Units => Width / 4;
+
+        public nint Gate(int t, int row) => (((nint)t * Batch) + row) * Width;
+
+        public nint Cell(int t, int row) => (((nint)t * Batch) + row) * Units;
+
+        public nint State(int t, int row) => (((nint)t * Batch) + row) * Hidden;
+
+        public void ForEachPart(Action<int, int> run)
+        {
+            var threads = Math.Clamp(get_num_threads(), 1, Batch);
+            var share = (Batch + threads - 1) / threads;
+            var batch = Batch;
+            Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, n => run(Math.Min(batch, n * share), Math.Min(batch, (n + 1) * share)));
+        }
+    }
+}
