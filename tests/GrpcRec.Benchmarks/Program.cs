@@ -1,0 +1,3 @@
+using GrpcRec.Benchmarks;
+
+return await BenchCommand.Create().Parse(args).InvokeAsync();

@@ -1,0 +1,10 @@
+namespace GrpcRec.Benchmarks.Suites;
+
+/// <summary>Every suite: a new one is one line here.</summary>
+public static class BenchmarkSuites
+{
+    public static IReadOnlyList<IBenchmarkSuite> All { get; } =
+    [
+        new PeaksSuite(),
+    ];
+}
