@@ -57,8 +57,9 @@ internal abstract unsafe class BlockKernel
     /// <param name="x">[rows, ≥ depth] with <paramref name="stride"/> floats between rows.</param>
     /// <param name="first">[rows] pointers to where the sums start.</param>
     /// <param name="second">[rows] pointers to what is added to that; null: nothing is.</param>
-    /// <param name="z">[rows, 64] written; aligned to 64 bytes.</param>
-    public abstract void Multiply(int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z);
+    /// <param name="z">[rows, 64] written, <paramref name="zStride"/> floats between rows; aligned to 64 bytes.</param>
+    public abstract void Multiply(
+        int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride = Columns);
 
     /// <summary>sums[n] += Σₖ x[k]·rows[n][k]: the same chain of operations as a column of <see cref="Multiply"/>, over weights that are not packed.</summary>
     /// <param name="rows">[4] pointers to [depth].</param>
@@ -74,6 +75,9 @@ internal abstract unsafe class BlockKernel
     /// <param name="c">[16] cell, overwritten.</param>
     /// <param name="h">[16] hidden state, written.</param>
     public abstract void Lstm(float* z, float* c, float* h);
+
+    /// <summary>A whole layer's step: products of all blocks and rows, and their activation.</summary>
+    public abstract void Lstm(in LstmStep step);
 
     private static EngineException Lacks(string path, string instructions) =>
         new($"this processor has no {instructions}, which Path {path} needs: choose Auto");

@@ -11,7 +11,7 @@ internal static unsafe class BlockTile
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply<TLanes, TVector, TRows, TVectors>(
-        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z)
+        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
         where TRows : struct, ICount
@@ -64,15 +64,49 @@ internal static unsafe class BlockTile
 
         Store<TLanes, TVector, TVectors>(z, a0, a1, a2, a3);
         if (TRows.Value > 1)
-            Store<TLanes, TVector, TVectors>(z + BlockKernel.Columns, b0, b1, b2, b3);
+            Store<TLanes, TVector, TVectors>(z + zStride, b0, b1, b2, b3);
         if (TRows.Value > 2)
-            Store<TLanes, TVector, TVectors>(z + (2 * BlockKernel.Columns), c0, c1, c2, c3);
+            Store<TLanes, TVector, TVectors>(z + (2 * zStride), c0, c1, c2, c3);
         if (TRows.Value > 3)
-            Store<TLanes, TVector, TVectors>(z + (3 * BlockKernel.Columns), d0, d1, d2, d3);
+            Store<TLanes, TVector, TVectors>(z + (3 * zStride), d0, d1, d2, d3);
         if (TRows.Value > 4)
-            Store<TLanes, TVector, TVectors>(z + (4 * BlockKernel.Columns), e0, e1, e2, e3);
+            Store<TLanes, TVector, TVectors>(z + (4 * zStride), e0, e1, e2, e3);
         if (TRows.Value > 5)
-            Store<TLanes, TVector, TVectors>(z + (5 * BlockKernel.Columns), f0, f1, f2, f3);
+            Store<TLanes, TVector, TVectors>(z + (5 * zStride), f0, f1, f2, f3);
+    }
+
+    /// <summary>One row by twice four vectors of columns, each four with weights of their own.</summary>
+    /// <param name="w">[depth, 64] of which the first four vectors are read; so is <paramref name="w2"/>.</param>
+    /// <param name="second">Null: nothing is added.</param>
+    /// <param name="apart">Floats between the two fours in the starts and the sums.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void MultiplyRow<TLanes, TVector>(float* w, float* w2, nint depth, float* x, float* first, float* second, nint apart, float* z)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        Start<TLanes, TVector, Count4>(first, second, out var a0, out var a1, out var a2, out var a3);
+        Start<TLanes, TVector, Count4>(first + apart, second is null ? null : second + apart, out var b0, out var b1, out var b2, out var b3);
+        var between = w2 - w;
+        for (var end = w + (depth * BlockKernel.Columns); w < end; w += BlockKernel.Columns, x++)
+        {
+            AddRow<TLanes, TVector>(*x, w, ref a0, ref a1, ref a2, ref a3);
+            AddRow<TLanes, TVector>(*x, w + between, ref b0, ref b1, ref b2, ref b3);
+        }
+
+        Store<TLanes, TVector, Count4>(z, a0, a1, a2, a3);
+        Store<TLanes, TVector, Count4>(z + apart, b0, b1, b2, b3);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddRow<TLanes, TVector>(float value, float* w, ref TVector s0, ref TVector s1, ref TVector s2, ref TVector s3)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var x = TLanes.Broadcast(value);
+        s0 = TLanes.MultiplyAdd(x, TLanes.Load(w), s0);
+        s1 = TLanes.MultiplyAdd(x, TLanes.Load(w + TLanes.Width), s1);
+        s2 = TLanes.MultiplyAdd(x, TLanes.Load(w + (2 * TLanes.Width)), s2);
+        s3 = TLanes.MultiplyAdd(x, TLanes.Load(w + (3 * TLanes.Width)), s3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -29,8 +29,8 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
         var bias = _weights.BottomBias!.Pointer;
         fixed (float* projection = _projection, sequencePart = _sequencePart)
         {
-            _weights.BottomProjection!.Multiply(_kernel, hidden, 0, 1, &zero, null, projection, relu: false, scratch.Sums);
-            _weights.BottomHidden!.Multiply(_kernel, hidden, 0, 1, &bias, null, sequencePart, relu: false, scratch.Sums);
+            _weights.BottomProjection!.Multiply(_kernel, hidden, 0, 1, &zero, null, projection, relu: false);
+            _weights.BottomHidden!.Multiply(_kernel, hidden, 0, 1, &bias, null, sequencePart, relu: false);
             for (var done = 0; done < items.Length; done += TileRows)
             {
                 var count = Math.Min(TileRows, items.Length - done);
@@ -104,7 +104,7 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
         }
 
         // 2. bottom = relu(W_h·h + W_e·e + W_x·x + b), then each task's tower on it.
-        bottom.Multiply(_kernel, scratch.Rows, scratch.Stride, items.Length, scratch.First, scratch.Second, scratch.A, relu: true, scratch.Sums);
+        bottom.Multiply(_kernel, scratch.Rows, scratch.Stride, items.Length, scratch.First, scratch.Second, scratch.A, relu: true);
         foreach (var head in layout.Candidate)
             ScoreTask(head, scratch.A, bottom.Width, items.Length, logits, layout.CandidateWidth);
     }
@@ -122,7 +122,7 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
                 scratch.Second[r] = model.Zero;
             }
 
-            tower.Multiply(_kernel, x, width, rows, scratch.First, scratch.Second, scratch.B, relu: true, scratch.Sums);
+            tower.Multiply(_kernel, x, width, rows, scratch.First, scratch.Second, scratch.B, relu: true);
             x = scratch.B;
             width = tower.Width;
         }

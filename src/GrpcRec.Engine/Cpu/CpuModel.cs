@@ -70,7 +70,6 @@ internal sealed unsafe class CpuModel : IDisposable
         const int tile = 48;
         var rows = embedding.Length / depth;
         var table = new AlignedBuffer((long)rows * weights.Width);
-        using var z = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
         var first = stackalloc float*[tile];
         for (var r = 0; r < tile; r++)
             first[r] = start;
@@ -80,7 +79,7 @@ internal sealed unsafe class CpuModel : IDisposable
             for (var row = 0; row < rows; row += tile)
             {
                 weights.Multiply(
-                    kernel, x + ((long)row * depth), depth, Math.Min(tile, rows - row), first, null, table.Pointer + ((long)row * weights.Width), relu: false, z.Pointer);
+                    kernel, x + ((long)row * depth), depth, Math.Min(tile, rows - row), first, null, table.Pointer + ((long)row * weights.Width), relu: false);
             }
         }
 

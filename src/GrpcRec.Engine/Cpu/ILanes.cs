@@ -40,4 +40,7 @@ internal unsafe interface ILanes<TVector>
     /// 2^-126 anything from 0 to 2^-126.
     /// </summary>
     static abstract TVector Exp2(TVector x);
+
+    /// <summary>Asks for a cache line into the second-level cache; nothing where there is no such instruction.</summary>
+    static abstract void Prefetch(float* address);
 }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace GrpcRec.Engine.Cpu;
 
@@ -58,5 +59,12 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
         p = MultiplyAdd(p, f, Vector128.Create(Exp2Polynomial.C1));
         p = MultiplyAdd(p, f, Vector128<float>.One);
         return (p.AsInt32() + Vector128.ShiftLeft(shifted.AsInt32(), 23)).AsSingle();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(float* address)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch1(address);
     }
 }

@@ -58,4 +58,7 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
         p = MultiplyAdd(p, f, Vector256<float>.One);
         return (p.AsInt32() + Vector256.ShiftLeft(shifted.AsInt32(), 23)).AsSingle();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(float* address) => Sse.Prefetch1(address);
 }

@@ -43,19 +43,21 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector512<float> value) => Vector512.Sum(value);
 
-    /// <summary>x = n + f with the nearest integer n; n goes into the exponent bits of 2^f.</summary>
+    /// <summary>x = n + f with n = ⌊x⌋: one instruction each for f and for p·2^n, and a polynomial one degree lower than elsewhere.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Exp2(Vector512<float> x)
     {
-        x = Vector512.MinNative(Vector512.MaxNative(x, Vector512.Create(Exp2Polynomial.MinExponent)), Vector512.Create(Exp2Polynomial.MaxExponent));
-        var shifted = x + Vector512.Create(Exp2Polynomial.RoundingShift);
-        var f = x - (shifted - Vector512.Create(Exp2Polynomial.RoundingShift));
-        var p = MultiplyAdd(Vector512.Create(Exp2Polynomial.C6), f, Vector512.Create(Exp2Polynomial.C5));
-        p = MultiplyAdd(p, f, Vector512.Create(Exp2Polynomial.C4));
-        p = MultiplyAdd(p, f, Vector512.Create(Exp2Polynomial.C3));
-        p = MultiplyAdd(p, f, Vector512.Create(Exp2Polynomial.C2));
-        p = MultiplyAdd(p, f, Vector512.Create(Exp2Polynomial.C1));
+        const byte remainderOfFloor = 0x09;
+        x = Avx512F.Min(x, Vector512.Create(Exp2Polynomial.MaxExponent));
+        var f = Avx512DQ.Reduce(x, remainderOfFloor);
+        var p = MultiplyAdd(Vector512.Create(Exp2Polynomial.Floor5), f, Vector512.Create(Exp2Polynomial.Floor4));
+        p = MultiplyAdd(p, f, Vector512.Create(Exp2Polynomial.Floor3));
+        p = MultiplyAdd(p, f, Vector512.Create(Exp2Polynomial.Floor2));
+        p = MultiplyAdd(p, f, Vector512.Create(Exp2Polynomial.Floor1));
         p = MultiplyAdd(p, f, Vector512<float>.One);
-        return (p.AsInt32() + Vector512.ShiftLeft(shifted.AsInt32(), 23)).AsSingle();
+        return Avx512F.Scale(p, x);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(float* address) => Sse.Prefetch1(address);
 }

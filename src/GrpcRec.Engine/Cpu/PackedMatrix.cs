@@ -87,9 +87,8 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>y[r] = first[r] + second[r] + x[r]·W, all columns.</summary>
     /// <param name="x">[rows, ≥ Depth], <paramref name="stride"/> floats between rows.</param>
     /// <param name="first">[rows] pointers to <see cref="Width"/> floats each; so is <paramref name="second"/>, or null.</param>
-    /// <param name="y">[rows, Width] written without gaps.</param>
-    /// <param name="z">[<see cref="BlockKernel.MaxRows"/>, 64] scratch, aligned.</param>
-    public void Multiply(BlockKernel kernel, float* x, nint stride, int rows, float** first, float** second, float* y, bool relu, float* z)
+    /// <param name="y">[rows, Width] written without gaps; aligned to 64 bytes.</param>
+    public void Multiply(BlockKernel kernel, float* x, nint stride, int rows, float** first, float** second, float* y, bool relu)
     {
         for (var block = 0; block < Blocks; block++)
         {
@@ -97,9 +96,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
             for (var row = 0; row < rows;)
             {
                 var count = kernel.NextRows(rows - row);
-                kernel.Multiply(count, Block(block), Depth, x + (row * stride), stride, first + row, second is null ? null : second + row, offset, z);
-                for (var r = 0; r < count; r++)
-                    CopyBlock(z + (r * BlockKernel.Columns), y + ((nint)(row + r) * Width) + offset, relu);
+                var target = y + ((nint)row * Width) + offset;
+                kernel.Multiply(
+                    count, Block(block), Depth, x + (row * stride), stride, first + row, second is null ? null : second + row, offset, target, Width);
+                for (var r = 0; relu && r < count; r++)
+                    Rectify(target + ((nint)r * Width));
                 row += count;
             }
         }
@@ -107,13 +108,10 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     public void Dispose() => _data.Dispose();
 
-    private static void CopyBlock(float* z, float* y, bool relu)
+    private static void Rectify(float* block)
     {
         for (var j = 0; j < BlockKernel.Columns; j += 16)
-        {
-            var v = Vector512.Load(z + j);
-            (relu ? Vector512.Max(v, Vector512<float>.Zero) : v).Store(y + j);
-        }
+            Vector512.Max(Vector512.Load(block + j), Vector512<float>.Zero).Store(block + j);
     }
 
     private static int Sum(ReadOnlySpan<float[]> sources)

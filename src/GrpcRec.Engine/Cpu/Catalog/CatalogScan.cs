@@ -223,6 +223,6 @@ internal sealed unsafe class CatalogScan : IDisposable
     private void Project(float* hidden, float* query)
     {
         var bias = _model.Heads.NextProjectionBias!.Pointer;
-        _model.Heads.NextProjection!.Multiply(_model.Kernel, hidden, 0, 1, &bias, null, query, relu: false, _scratch.Sums);
+        _model.Heads.NextProjection!.Multiply(_model.Kernel, hidden, 0, 1, &bias, null, query, relu: false);
     }
 }

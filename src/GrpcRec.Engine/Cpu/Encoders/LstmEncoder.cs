@@ -2,107 +2,220 @@ using GrpcRec.Engine.Steps;
 
 namespace GrpcRec.Engine.Cpu.Encoders;
 
-/// <summary>LSTM steps: gather what an event adds to the gates' sums, add the recurrent product, activate.</summary>
+/// <summary>
+/// An LSTM over runs of events, layer by layer: what a layer reads of the one below is one product for many events, so that only the
+/// recurrent product remains in each step, and its weights alone pass through the cache. A sum that is stored between the two is
+/// continued as the same chain, so the bits are those of a step at a time.
+/// </summary>
 internal sealed unsafe class LstmEncoder : CpuEncoder
 {
+    /// <summary>Events whose inputs are multiplied at once: they and their sums stay near the second-level cache.</summary>
+    private const int MaxEvents = 256;
+
     private readonly LstmWeights _weights;
-    private readonly CpuScratch _scratch;
+    private readonly int _stride;
+
+    // Rows of hidden states of the layer at work and of the one below: [MaxRuns, stride] before the steps, then as many rows as there are
+    // events, step after step. A layer that nobody reads keeps two steps, one behind the other.
+    private readonly AlignedBuffer[] _hidden;
+
+    // [MaxEvents, E padded] and [MaxEvents, 4·Units]; null where the gate table says it all.
+    private readonly AlignedBuffer? _embeddings, _inputSums;
+    private readonly AlignedBuffer _sums;
+    private readonly PointerBuffer _first = new(MaxEvents), _second = new(MaxRuns), _next = new(MaxRuns), _cell = new(MaxRuns), _out = new(MaxRuns);
+
+    // Rows by falling count of events, so that those with events left are always the first.
+    private readonly int[] _order = new int[MaxRuns];
+    private readonly int[] _counts = new int[MaxRuns];
 
     public LstmEncoder(LstmWeights weights)
     {
         _weights = weights;
-        _scratch = new CpuScratch(weights.Gates.Max(gates => gates.Depth), headWidth: 1);
+        // A whole cache line more than a multiple of it: rows that are a power of two apart would share the cache's sets.
+        _stride = weights.Units + 16;
+        _hidden = new AlignedBuffer[Math.Min(2, weights.Layers)];
+        for (var i = 0; i < _hidden.Length; i++)
+            _hidden[i] = new AlignedBuffer((long)(MaxRuns + (weights.Layers > 1 ? MaxEvents : MaxRuns)) * _stride);
+        if (!weights.HasItemTable)
+            _embeddings = new AlignedBuffer((long)MaxEvents * PackedMatrix.PaddedUnits(weights.Embedding));
+        if (!weights.HasItemTable || weights.Layers > 1)
+            _inputSums = new AlignedBuffer((long)MaxEvents * weights.GateWidth);
+        _sums = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
     }
 
     public override void Advance(ReadOnlySpan<EventRun> runs, float** states, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
     {
-        var events = stackalloc StepEvent[MaxRuns];
-        var rows = stackalloc float*[MaxRuns];
-        fixed (float* embedding = _weights.ItemEmbedding)
+        var rows = Order(runs);
+        var call = new Call(runs, states, items, behaviors);
+        for (var begin = 0; rows > 0;)
         {
-            for (var t = 0; ; t++)
+            // As many whole steps as fit; a single step always does.
+            int end = begin, events = 0, active = rows;
+            for (; end < _counts[0]; end++)
             {
-                var count = 0;
-                for (var r = 0; r < runs.Length; r++)
-                {
-                    if (t >= runs[r].Count)
-                        continue;
-                    events[count] = new StepEvent(runs[r].Slot, items[runs[r].Start + t], behaviors[runs[r].Start + t]);
-                    rows[count++] = states[r];
-                }
-
-                if (count == 0)
-                    return;
-                Step(new ReadOnlySpan<StepEvent>(events, count), rows, embedding);
+                active = Active(active, end);
+                if (_inputSums is not null && events + active > MaxEvents)
+                    break;
+                events += active;
             }
+
+            for (var layer = 0; layer < _weights.Layers; layer++)
+                AdvanceLayer(layer, call, begin, end, rows, events);
+            begin = end;
+            rows = Active(rows, begin);
         }
     }
 
     public override float* Hidden(float* state) => State(state, _weights.Layers - 1);
 
-    public override void Dispose() => _scratch.Dispose();
-
-    private void Step(ReadOnlySpan<StepEvent> events, float** slots, float* embedding)
+    public override void Dispose()
     {
-        var states = stackalloc float*[MaxRuns];
-        for (var layer = 0; layer < _weights.Layers; layer++)
-        {
-            // 1. Inputs side by side: what comes from below, then the layer's own old state, which step 2 overwrites in its slot.
-            for (var r = 0; r < events.Length; r++)
-            {
-                var e = events[r];
-                var row = new Span<float>(_scratch.Rows + ((nint)r * _scratch.Stride), _scratch.Stride);
-                _scratch.First[r] = _weights.Zero;
-                _scratch.Second[r] = _weights.GateStart(layer, e.Behavior);
-                if (layer > 0)
-                {
-                    new ReadOnlySpan<float>(State(slots[r], layer - 1), _weights.Hidden).CopyTo(row);
-                    row = row[_weights.Hidden..];
-                }
-                else if (_weights.HasItemTable)
-                {
-                    _scratch.First[r] = _weights.GateRow(e.Item);
-                }
-                else
-                {
-                    new ReadOnlySpan<float>(embedding + ((long)e.Item * _weights.Embedding), _weights.Embedding).CopyTo(row);
-                    row = row[_weights.Embedding..];
-                }
+        foreach (var buffer in _hidden)
+            buffer.Dispose();
+        foreach (var buffer in new IDisposable?[] { _embeddings, _inputSums, _sums, _first, _second, _next, _cell, _out })
+            buffer?.Dispose();
+    }
 
-                states[r] = State(slots[r], layer);
-                new ReadOnlySpan<float>(states[r], _weights.Hidden).CopyTo(row);
+    /// <summary>Rows with events, by falling count; among equals as they came.</summary>
+    private int Order(ReadOnlySpan<EventRun> runs)
+    {
+        var rows = 0;
+        for (var r = 0; r < runs.Length; r++)
+        {
+            var count = runs[r].Count;
+            if (count == 0)
+                continue;
+            var place = rows++;
+            for (; place > 0 && _counts[place - 1] < count; place--)
+            {
+                _counts[place] = _counts[place - 1];
+                _order[place] = _order[place - 1];
             }
 
-            // 2. Sums of 16 units' gates for up to six rows, stored, and then activated: in one loop the sums would spill.
-            StepLayer(_weights.Gates[layer], states, events.Length);
+            _counts[place] = count;
+            _order[place] = r;
+        }
+
+        return rows;
+    }
+
+    /// <summary>Of the first rows, those that have an event at this step.</summary>
+    private int Active(int rows, int step)
+    {
+        while (rows > 0 && _counts[rows - 1] <= step)
+            rows--;
+        return rows;
+    }
+
+    private void AdvanceLayer(int layer, in Call call, int begin, int end, int rows, int events)
+    {
+        bool tabulated = _weights.Input[layer] is null, isTop = layer == _weights.Layers - 1;
+        var hidden = _hidden[layer % _hidden.Length].Pointer;
+
+        // 1. The inputs' part of all steps' sums.
+        if (!tabulated)
+            MultiplyInputs(layer, call, begin, end, rows, events);
+
+        // 2. The state as it stands.
+        for (var r = 0; r < rows; r++)
+        {
+            var state = State(call.States[_order[r]], layer);
+            new ReadOnlySpan<float>(state, _weights.Hidden).CopyTo(new Span<float>(hidden + ((nint)r * _stride), _weights.Hidden));
+            _cell[r] = state + _weights.Units;
+        }
+
+        // 3. Step by step.
+        float* before = hidden, after = hidden + ((nint)MaxRuns * _stride), sums = tabulated ? null : _inputSums!.Pointer;
+        for (int t = begin, active = Active(rows, begin); t < end; t++)
+        {
+            var next = t + 1 < end ? Active(active, t + 1) : 0;
+            for (var r = 0; r < active; r++)
+            {
+                // The top layer's last state goes straight to its slot; a layer that is read above keeps its rows together.
+                _out[r] = isTop && r >= next ? State(call.States[_order[r]], layer) : after + ((nint)r * _stride);
+                if (!tabulated)
+                {
+                    _first[r] = sums + ((nint)r * _weights.GateWidth);
+                    continue;
+                }
+
+                _first[r] = _weights.GateRow(call.Item(_order[r], t));
+                if (_weights.ReadsBehaviors)
+                    _second[r] = _weights.GateStart(0, call.Behavior(_order[r], t));
+                if (r < next)
+                    _next[r] = _weights.GateRow(call.Item(_order[r], t + 1));
+            }
+
+            _weights.Kernel.Lstm(new LstmStep
+            {
+                Rows = active,
+                Weights = _weights.Recurrent[layer],
+                X = before,
+                Stride = _stride,
+                First = _first.Pointer,
+                Second = tabulated && _weights.ReadsBehaviors ? _second.Pointer : null,
+                Next = _next.Pointer,
+                NextRows = tabulated ? next : 0,
+                Cell = _cell.Pointer,
+                Hidden = _out.Pointer,
+                Sums = _sums.Pointer,
+                Backward = (t & 1) != 0,
+            });
+
+            if (!isTop)
+            {
+                for (var r = next; r < active; r++)
+                    new ReadOnlySpan<float>(_out[r], _weights.Units).CopyTo(new Span<float>(State(call.States[_order[r]], layer), _weights.Units));
+            }
+
+            sums += (nint)active * _weights.GateWidth;
+            var following = isTop ? before : after + ((nint)active * _stride);
+            before = after;
+            after = following;
+            active = next;
         }
     }
 
-    private void StepLayer(PackedMatrix gates, float** states, int rows)
+    /// <summary>start + input·W for every event of the steps, in the order of the steps.</summary>
+    private void MultiplyInputs(int layer, in Call call, int begin, int end, int rows, int events)
     {
-        var x = _scratch.Rows;
-        var z = _scratch.Sums;
-        nint stride = _scratch.Stride;
-        for (var block = 0; block < gates.Blocks; block++)
+        // 1. Where the sums start; in the first layer, the items' embeddings side by side.
+        int width = layer > 0 ? 0 : PackedMatrix.PaddedUnits(_weights.Embedding), n = 0;
+        fixed (float* table = _weights.ItemEmbedding)
         {
-            var unit = block * PackedMatrix.UnitsPerBlock;
-            for (var row = 0; row < rows;)
+            for (int t = begin, active = rows; t < end; t++)
             {
-                var count = _weights.Kernel.NextRows(rows - row);
-                _weights.Kernel.Multiply(
-                    count, gates.Block(block), gates.Depth, x + (row * stride), stride, _scratch.First + row, _scratch.Second + row,
-                    (nint)block * BlockKernel.Columns, z);
-                for (var r = 0; r < count; r++)
+                active = Active(active, t);
+                for (var r = 0; r < active; r++, n++)
                 {
-                    var h = states[row + r] + unit;
-                    _weights.Kernel.Lstm(z + (r * BlockKernel.Columns), h + _weights.Units, h);
+                    _first[n] = _weights.GateStart(layer, layer == 0 ? call.Behavior(_order[r], t) : 0);
+                    if (layer > 0)
+                        continue;
+                    var embedding = new ReadOnlySpan<float>(table + ((long)call.Item(_order[r], t) * _weights.Embedding), _weights.Embedding);
+                    embedding.CopyTo(new Span<float>(_embeddings!.Pointer + ((nint)n * width), _weights.Embedding));
                 }
-
-                row += count;
             }
         }
+
+        // 2. One product.
+        var x = layer == 0 ? _embeddings!.Pointer : _hidden[(layer - 1) % 2].Pointer + ((nint)MaxRuns * _stride);
+        _weights.Input[layer]!.Multiply(
+            _weights.Kernel, x, layer == 0 ? width : _stride, events, _first.Pointer, null, _inputSums!.Pointer, relu: false);
     }
 
     /// <summary>[2, Units] h and c of a layer.</summary>
     private float* State(float* slot, int layer) => slot + ((nint)layer * 2 * _weights.Units);
+
+    /// <summary>What Advance was given.</summary>
+    private readonly ref struct Call(ReadOnlySpan<EventRun> runs, float** states, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
+    {
+        private readonly ReadOnlySpan<EventRun> _runs = runs;
+        private readonly ReadOnlySpan<int> _items = items, _behaviors = behaviors;
+
+        public float** States { get; } = states;
+
+        public int Item(int run, int t) => _items[_runs[run].Start + t];
+
+        public int Behavior(int run, int t) => _behaviors[_runs[run].Start + t];
+    }
 }

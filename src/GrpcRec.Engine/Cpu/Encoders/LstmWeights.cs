@@ -7,7 +7,6 @@ internal sealed unsafe class LstmWeights : EncoderWeights
 {
     private readonly AlignedBuffer[] _gateStarts;
     private readonly AlignedBuffer? _gateTable;
-    private readonly AlignedBuffer _zero;
 
     public LstmWeights(ModelArtifact artifact, BlockKernel kernel, long tableBudgetBytes)
     {
@@ -16,43 +15,43 @@ internal sealed unsafe class LstmWeights : EncoderWeights
         (Hidden, Layers, Embedding) = (encoder.HiddenSize, encoder.Layers, encoder.EmbeddingSize);
         Units = PackedMatrix.PaddedUnits(Hidden);
         ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
-        Gates = new PackedMatrix[Layers];
+        Input = new PackedMatrix?[Layers];
+        Recurrent = new PackedMatrix[Layers];
         _gateStarts = new AlignedBuffer[Layers];
-        _zero = new AlignedBuffer(Units * 4);
 
         // 1. The first layer: item and behaviour columns apart, so that each is a table of its own.
         var input = artifact.WeightArray(ModelTensors.InputWeight(0));
         var itemColumns = Columns(input, Embedding + encoder.BehaviorEmbeddingSize, 0, Embedding);
-        var recurrent = artifact.WeightArray(ModelTensors.RecurrentWeight(0));
-        if ((long)artifact.Manifest.CatalogSize * Units * 4 * sizeof(float) <= tableBudgetBytes)
-        {
-            using var projection = PackedMatrix.FromGates(Hidden, itemColumns);
-            _gateTable = CpuModel.Tabulate(kernel, ItemEmbedding, Embedding, projection, Zero);
-            Gates[0] = PackedMatrix.FromGates(Hidden, recurrent);
-        }
-        else
-        {
-            Gates[0] = PackedMatrix.FromGates(Hidden, itemColumns, recurrent);
-        }
-
         var bias = GateBias(artifact.WeightArray(ModelTensors.Bias(0)));
-        if (encoder.BehaviorEmbeddingSize > 0)
+        ReadsBehaviors = encoder.BehaviorEmbeddingSize > 0;
+        _gateStarts[0] = bias;
+        if (ReadsBehaviors)
         {
             using var projection = PackedMatrix.FromGates(Hidden, Columns(input, Embedding + encoder.BehaviorEmbeddingSize, Embedding, encoder.BehaviorEmbeddingSize));
             _gateStarts[0] = CpuModel.Tabulate(kernel, artifact.WeightArray(ModelTensors.BehaviorEmbedding), encoder.BehaviorEmbeddingSize, projection, bias.Pointer);
             bias.Dispose();
-            ReadsBehaviors = true;
+        }
+
+        var items = PackedMatrix.FromGates(Hidden, itemColumns);
+        if ((long)artifact.Manifest.CatalogSize * Units * 4 * sizeof(float) <= tableBudgetBytes)
+        {
+            // Without behaviours the bias goes into the table, and a step adds nothing to what it gathers.
+            using var zero = new AlignedBuffer(Units * 4);
+            _gateTable = CpuModel.Tabulate(kernel, ItemEmbedding, Embedding, items, ReadsBehaviors ? zero.Pointer : bias.Pointer);
+            items.Dispose();
         }
         else
         {
-            _gateStarts[0] = bias;
+            Input[0] = items;
         }
 
-        // 2. The layers above: one product over the state below and their own.
-        for (var layer = 1; layer < Layers; layer++)
+        // 2. What each layer reads of itself, and the layers above of the one below.
+        for (var layer = 0; layer < Layers; layer++)
         {
-            Gates[layer] = PackedMatrix.FromGates(
-                Hidden, artifact.WeightArray(ModelTensors.InputWeight(layer)), artifact.WeightArray(ModelTensors.RecurrentWeight(layer)));
+            Recurrent[layer] = PackedMatrix.FromGates(Hidden, artifact.WeightArray(ModelTensors.RecurrentWeight(layer)));
+            if (layer == 0)
+                continue;
+            Input[layer] = PackedMatrix.FromGates(Hidden, artifact.WeightArray(ModelTensors.InputWeight(layer)));
             _gateStarts[layer] = GateBias(artifact.WeightArray(ModelTensors.Bias(layer)));
         }
     }
@@ -73,11 +72,13 @@ internal sealed unsafe class LstmWeights : EncoderWeights
 
     public bool ReadsBehaviors { get; }
 
-    /// <summary>By layer: input and recurrent weights side by side; recurrent alone where the gate table holds the input's part.</summary>
-    public PackedMatrix[] Gates { get; }
+    /// <summary>By layer; null in the first where the gate table holds its part.</summary>
+    public PackedMatrix?[] Input { get; }
 
-    /// <summary>As many zeros as a row of gates.</summary>
-    public float* Zero => _zero.Pointer;
+    public PackedMatrix[] Recurrent { get; }
+
+    /// <summary>4·Units, floats of a row of gates.</summary>
+    public int GateWidth => 4 * Units;
 
     /// <summary>[layers, 2, Units]: h and c of each layer.</summary>
     public override int StateFloats => Layers * 2 * Units;
@@ -86,20 +87,21 @@ internal sealed unsafe class LstmWeights : EncoderWeights
 
     public override long TableBytes => _gateTable?.Bytes ?? 0;
 
-    /// <summary>[gate width] the item's part of the first layer's sums.</summary>
-    public float* GateRow(int item) => _gateTable!.Pointer + ((long)item * Gates[0].Width);
+    /// <summary>[GateWidth] the item's part of the first layer's sums, and where the model reads no behaviours its bias.</summary>
+    public float* GateRow(int item) => _gateTable!.Pointer + ((long)item * GateWidth);
 
-    /// <summary>[gate width] bias, and in the first layer the behaviour's part.</summary>
+    /// <summary>[GateWidth] bias, and in the first layer the behaviour's part.</summary>
     public float* GateStart(int layer, int behavior) =>
-        _gateStarts[layer].Pointer + (layer == 0 && ReadsBehaviors ? (long)behavior * Gates[0].Width : 0);
+        _gateStarts[layer].Pointer + (layer == 0 && ReadsBehaviors ? (long)behavior * GateWidth : 0);
 
     public override CpuEncoder CreateEncoder() => new LstmEncoder(this);
 
     public override void Dispose()
     {
-        _zero.Dispose();
         _gateTable?.Dispose();
-        foreach (var gates in Gates)
+        foreach (var gates in Input)
+            gates?.Dispose();
+        foreach (var gates in Recurrent)
             gates.Dispose();
         foreach (var starts in _gateStarts)
             starts.Dispose();
