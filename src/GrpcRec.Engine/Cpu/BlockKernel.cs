@@ -20,6 +20,9 @@ internal abstract unsafe class BlockKernel
     /// <summary>Rows of the largest block: with 512-bit vectors 6 × 4 sums and 4 weights fill 28 of 32 registers.</summary>
     public const int MaxRows = 6;
 
+    /// <summary>Floats fetched ahead for each k of a product: two cache lines.</summary>
+    public const int AheadFloats = 32;
+
     private static readonly BlockKernel Wide = new VectorKernel<Lanes512, Vector512<float>>("avx512", 6, 4);
 
     // 16 registers: 6 × 2 sums, 2 weights and a number.
@@ -58,8 +61,13 @@ internal abstract unsafe class BlockKernel
     /// <param name="first">[rows] pointers to where the sums start.</param>
     /// <param name="second">[rows] pointers to what is added to that; null: nothing is.</param>
     /// <param name="z">[rows, 64] written, <paramref name="zStride"/> floats between rows; aligned to 64 bytes.</param>
+    /// <param name="ahead">
+    /// [depth·<see cref="AheadFloats"/>] memory that will be read next, half a block of weights, fetched into the cache line by line
+    /// meanwhile; null: nothing is. Worth it where weights come from beyond the second-level cache, and several rows share them.
+    /// </param>
     public abstract void Multiply(
-        int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride = Columns);
+        int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride = Columns,
+        float* ahead = null);
 
     /// <summary>sums[n] += Σₖ x[k]·rows[n][k]: the same chain of operations as a column of <see cref="Multiply"/>, over weights that are not packed.</summary>
     /// <param name="rows">[4] pointers to [depth].</param>

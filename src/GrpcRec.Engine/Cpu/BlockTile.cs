@@ -5,17 +5,21 @@ namespace GrpcRec.Engine.Cpu;
 /// <summary>Rows × vectors of sums in registers, over the whole depth.</summary>
 internal static unsafe class BlockTile
 {
-    /// <summary><see cref="BlockKernel.Multiply"/> of TRows rows and the first TVectors vectors of columns; pointers as there.</summary>
+    /// <summary>
+    /// <see cref="BlockKernel.Multiply"/> of TRows rows and the first TVectors vectors of columns; pointers as there. TAhead: 1 fetches
+    /// what <c>ahead</c> points at, 0 does not.
+    /// </summary>
     /// <remarks>
     /// Written out row by row: the sums must be locals to live in registers, and the JIT removes the rows and vectors past the counts.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Multiply<TLanes, TVector, TRows, TVectors>(
-        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride)
+    public static void Multiply<TLanes, TVector, TRows, TVectors, TAhead>(
+        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
         where TRows : struct, ICount
         where TVectors : struct, ICount
+        where TAhead : struct, ICount
     {
         TVector a0, a1, a2, a3;
         TVector b0 = default, b1 = default, b2 = default, b3 = default;
@@ -42,6 +46,13 @@ internal static unsafe class BlockTile
         var stride2 = 2 * stride;
         for (var end = w + (depth * BlockKernel.Columns); w < end; w += BlockKernel.Columns, low++, high++)
         {
+            if (TAhead.Value > 0)
+            {
+                TLanes.Prefetch(ahead);
+                TLanes.Prefetch(ahead + 16);
+                ahead += BlockKernel.AheadFloats;
+            }
+
             TVector w0 = TLanes.Load(w), w1 = TLanes.Load(w + TLanes.Width), w2 = default, w3 = default;
             if (TVectors.Value > 2)
             {
@@ -75,26 +86,24 @@ internal static unsafe class BlockTile
             Store<TLanes, TVector, TVectors>(z + (5 * zStride), f0, f1, f2, f3);
     }
 
-    /// <summary>One row by twice four vectors of columns, each four with weights of their own.</summary>
-    /// <param name="w">[depth, 64] of which the first four vectors are read; so is <paramref name="w2"/>.</param>
+    /// <summary>One row by eight vectors of columns.</summary>
     /// <param name="second">Null: nothing is added.</param>
-    /// <param name="apart">Floats between the two fours in the starts and the sums.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyRow<TLanes, TVector>(float* w, float* w2, nint depth, float* x, float* first, float* second, nint apart, float* z)
+    public static void MultiplyRow<TLanes, TVector>(float* w, nint depth, float* x, float* first, float* second, float* z)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
+        nint half = 4 * TLanes.Width;
         Start<TLanes, TVector, Count4>(first, second, out var a0, out var a1, out var a2, out var a3);
-        Start<TLanes, TVector, Count4>(first + apart, second is null ? null : second + apart, out var b0, out var b1, out var b2, out var b3);
-        var between = w2 - w;
+        Start<TLanes, TVector, Count4>(first + half, second is null ? null : second + half, out var b0, out var b1, out var b2, out var b3);
         for (var end = w + (depth * BlockKernel.Columns); w < end; w += BlockKernel.Columns, x++)
         {
             AddRow<TLanes, TVector>(*x, w, ref a0, ref a1, ref a2, ref a3);
-            AddRow<TLanes, TVector>(*x, w + between, ref b0, ref b1, ref b2, ref b3);
+            AddRow<TLanes, TVector>(*x, w + half, ref b0, ref b1, ref b2, ref b3);
         }
 
         Store<TLanes, TVector, Count4>(z, a0, a1, a2, a3);
-        Store<TLanes, TVector, Count4>(z + apart, b0, b1, b2, b3);
+        Store<TLanes, TVector, Count4>(z + half, b0, b1, b2, b3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -20,9 +20,10 @@ internal unsafe struct LstmStep
     /// <summary>[Rows] pointers to what is added to that; null: nothing is.</summary>
     public float** Second;
 
-    /// <summary>[NextRows] pointers to where sums will start at the next step, to be fetched meanwhile; 0 where there is nothing to fetch.</summary>
+    /// <summary>[NextRows] pointers to where the first rows' sums start at the next step, fetched into the cache meanwhile.</summary>
     public float** Next;
 
+    /// <summary>At most <see cref="Rows"/>; 0: nothing is fetched.</summary>
     public int NextRows;
 
     /// <summary>[Rows] pointers to cells, overwritten: [Units].</summary>

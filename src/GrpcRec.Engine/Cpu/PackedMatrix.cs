@@ -11,6 +11,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Units of a block of gates: 16 units × 4 gates = 64 columns.</summary>
     public const int UnitsPerBlock = 16;
 
+    /// <summary>What current processors have at least of it for each core.</summary>
+    private const int SecondLevelCacheBytes = 1 << 20;
+
     private readonly AlignedBuffer _data;
 
     private PackedMatrix(int blocks, int depth)
@@ -29,6 +32,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public int Width => Blocks * BlockKernel.Columns;
 
     public long Bytes => _data.Bytes;
+
+    /// <summary>
+    /// A sweep over all blocks does not stay in the second-level cache, so two tiles of rows fetch the next block's weights, half each.
+    /// </summary>
+    public bool FetchesAhead => Bytes > SecondLevelCacheBytes / 2;
 
     /// <summary>Columns, padded to whole blocks.</summary>
     public static int PaddedWidth(int columns) => (columns + BlockKernel.Columns - 1) / BlockKernel.Columns * BlockKernel.Columns;
@@ -87,20 +95,24 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>y[r] = first[r] + second[r] + x[r]·W, all columns.</summary>
     /// <param name="x">[rows, ≥ Depth], <paramref name="stride"/> floats between rows.</param>
     /// <param name="first">[rows] pointers to <see cref="Width"/> floats each; so is <paramref name="second"/>, or null.</param>
-    /// <param name="y">[rows, Width] written without gaps; aligned to 64 bytes.</param>
-    public void Multiply(BlockKernel kernel, float* x, nint stride, int rows, float** first, float** second, float* y, bool relu)
+    /// <param name="y">[rows, Width] written, <paramref name="yStride"/> floats between rows (0: without gaps); aligned to 64 bytes.</param>
+    public void Multiply(BlockKernel kernel, float* x, nint stride, int rows, float** first, float** second, float* y, bool relu, nint yStride = 0)
     {
+        if (yStride == 0)
+            yStride = Width;
         for (var block = 0; block < Blocks; block++)
         {
             var offset = (nint)block * BlockKernel.Columns;
-            for (var row = 0; row < rows;)
+            var ahead = FetchesAhead && block + 1 < Blocks ? Block(block + 1) : null;
+            for (int row = 0, tile = 0; row < rows; tile++)
             {
                 var count = kernel.NextRows(rows - row);
-                var target = y + ((nint)row * Width) + offset;
+                var target = y + (row * yStride) + offset;
                 kernel.Multiply(
-                    count, Block(block), Depth, x + (row * stride), stride, first + row, second is null ? null : second + row, offset, target, Width);
+                    count, Block(block), Depth, x + (row * stride), stride, first + row, second is null ? null : second + row, offset, target, yStride,
+                    ahead is null || tile > 1 ? null : ahead + (tile * (nint)Depth * BlockKernel.AheadFloats));
                 for (var r = 0; relu && r < count; r++)
-                    Rectify(target + ((nint)r * Width));
+                    Rectify(target + (r * yStride));
                 row += count;
             }
         }

@@ -14,18 +14,18 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
     public override int PreferredRows => preferredRows;
 
     public override void Multiply(
-        int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride)
+        int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead)
     {
         // Few rows leave registers for more columns.
         var wide = vectors == 4 || rows <= 2;
         switch (rows)
         {
             case 1: MultiplyRow(w, depth, x, first[0] + offset, second is null ? null : second[0] + offset, z); break;
-            case 2: Wide<Count2>(w, depth, x, stride, first, second, offset, z, zStride); break;
-            case 3 when wide: Wide<Count3>(w, depth, x, stride, first, second, offset, z, zStride); break;
-            case 4 when wide: Wide<Count4>(w, depth, x, stride, first, second, offset, z, zStride); break;
-            case 5 when wide: Wide<Count5>(w, depth, x, stride, first, second, offset, z, zStride); break;
-            case 6 when wide: Wide<Count6>(w, depth, x, stride, first, second, offset, z, zStride); break;
+            case 2: Wide<Count2>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
+            case 3 when wide: Wide<Count3>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
+            case 4 when wide: Wide<Count4>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
+            case 5 when wide: Wide<Count5>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
+            case 6 when wide: Wide<Count6>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
             case 3: Slim<Count3>(w, depth, x, stride, first, second, offset, z, zStride); break;
             case 4: Slim<Count4>(w, depth, x, stride, first, second, offset, z, zStride); break;
             case 5: Slim<Count5>(w, depth, x, stride, first, second, offset, z, zStride); break;
@@ -70,101 +70,82 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
 
     public override void Lstm(float* z, float* c, float* h) => GateActivation.Apply<TLanes, TVector>(z, c, h);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Lstm(in LstmStep step)
     {
-        if (step.Rows == 1)
-        {
-            LstmRow(step);
-            return;
-        }
-
         var weights = step.Weights;
+        var fetches = weights.FetchesAhead && step.Rows > PreferredRows;
         for (var n = 0; n < weights.Blocks; n++)
         {
             var block = step.Backward ? weights.Blocks - 1 - n : n;
             nint offset = (nint)block * Columns, unit = (nint)block * PackedMatrix.UnitsPerBlock;
-            Prefetch(step.Next, step.NextRows, offset);
-            for (var row = 0; row < step.Rows;)
+            var ahead = fetches && n + 1 < weights.Blocks ? weights.Block(step.Backward ? block - 1 : block + 1) : null;
+            for (int row = 0, tile = 0; row < step.Rows; tile++)
             {
                 var count = NextRows(step.Rows - row);
                 Multiply(
                     count, weights.Block(block), weights.Depth, step.X + (row * step.Stride), step.Stride, step.First + row,
-                    step.Second is null ? null : step.Second + row, offset, step.Sums, Columns);
-                Activate(count, step.Sums, step.Cell + row, step.Hidden + row, unit);
+                    step.Second is null ? null : step.Second + row, offset, step.Sums, Columns,
+                    ahead is null || tile > 1 ? null : ahead + (tile * weights.Depth * AheadFloats));
+                Activate(count, step, row, unit);
                 row += count;
             }
         }
     }
 
-    /// <summary>A row alone: as many blocks side by side as keep eight vectors of sums, because four would wait for each other.</summary>
-    private static void LstmRow(in LstmStep step)
-    {
-        var weights = step.Weights;
-        var blocks = weights.Blocks;
-        var pair = TLanes.Width == 16 ? 2 : 1;
-        for (var n = 0; n < blocks; n += pair)
-        {
-            var count = Math.Min(pair, blocks - n);
-            var block = step.Backward ? blocks - n - count : n;
-            var offset = (nint)block * Columns;
-            Prefetch(step.Next, step.NextRows, offset);
-            var first = step.First[0] + offset;
-            var second = step.Second is null ? null : step.Second[0] + offset;
-            if (count == 2)
-                BlockTile.MultiplyRow<TLanes, TVector>(weights.Block(block), weights.Block(block + 1), weights.Depth, step.X, first, second, Columns, step.Sums);
-            else
-                MultiplyRow(weights.Block(block), weights.Depth, step.X, first, second, step.Sums);
-            for (var i = 0; i < count; i++)
-            {
-                var unit = (nint)(block + i) * PackedMatrix.UnitsPerBlock;
-                Activate(1, step.Sums + (i * Columns), step.Cell, step.Hidden, unit);
-            }
-        }
-    }
-
-    /// <summary>One row of one block.</summary>
+    /// <summary>
+    /// One row of one block, eight vectors of narrow sums at a time, because four would wait for each other. Wide ones wait less than for
+    /// their weights, and a second block beside the first would fall into the same sets of the first-level cache.
+    /// </summary>
     private static void MultiplyRow(float* w, nint depth, float* x, float* first, float* second, float* z)
     {
         if (TLanes.Width == 16)
         {
-            BlockTile.Multiply<TLanes, TVector, Count1, Count4>(w, depth, x, 0, &first, second is null ? null : &second, 0, z, Columns);
+            BlockTile.Multiply<TLanes, TVector, Count1, Count4, Count0>(w, depth, x, 0, &first, second is null ? null : &second, 0, z, Columns, null);
             return;
         }
 
-        var half = 4 * TLanes.Width;
-        for (var j = 0; j < Columns; j += 2 * half)
-            BlockTile.MultiplyRow<TLanes, TVector>(w + j, w + j + half, depth, x, first + j, second is null ? null : second + j, half, z + j);
+        for (var j = 0; j < Columns; j += 8 * TLanes.Width)
+            BlockTile.MultiplyRow<TLanes, TVector>(w + j, depth, x, first + j, second is null ? null : second + j, z + j);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Activate(int rows, float* z, float** c, float** h, nint unit)
+    private static void Activate(int rows, in LstmStep step, int row, nint unit)
     {
-        for (var r = 0; r < rows; r++, z += Columns)
-            GateActivation.Apply<TLanes, TVector>(z, c[r] + unit, h[r] + unit);
-    }
-
-    private static void Prefetch(float** rows, int count, nint offset)
-    {
-        for (var r = 0; r < count; r++)
+        var z = step.Sums;
+        for (var end = row + rows; row < end; row++, z += Columns)
         {
-            if (rows[r] is null)
-                continue;
-            for (var line = 0; line < Columns; line += 16)
-                TLanes.Prefetch(rows[r] + offset + line);
+            // A few lines at a time: more at once than the cache can wait for would hold up the loads behind them.
+            if (row < step.NextRows)
+            {
+                var next = step.Next[row] + (4 * unit);
+                for (var line = 0; line < Columns; line += 16)
+                    TLanes.Prefetch(next + line);
+            }
+
+            GateActivation.Apply<TLanes, TVector>(z, step.Cell[row] + unit, step.Hidden[row] + unit);
         }
     }
 
-    private static void Wide<TRows>(float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride)
+    private static void Wide<TRows>(
+        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead)
         where TRows : struct, ICount
     {
+        // A narrow vector leaves more time between two lines of weights than memory takes for them.
+        if (TLanes.Width == 16 && ahead is not null)
+        {
+            BlockTile.Multiply<TLanes, TVector, TRows, Count4, Count1>(w, depth, x, stride, first, second, offset, z, zStride, ahead);
+            return;
+        }
+
         for (var j = 0; j < Columns; j += 4 * TLanes.Width)
-            BlockTile.Multiply<TLanes, TVector, TRows, Count4>(w + j, depth, x, stride, first, second, offset + j, z + j, zStride);
+            BlockTile.Multiply<TLanes, TVector, TRows, Count4, Count0>(w + j, depth, x, stride, first, second, offset + j, z + j, zStride, null);
     }
 
     private static void Slim<TRows>(float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride)
         where TRows : struct, ICount
     {
         for (var j = 0; j < Columns; j += 2 * TLanes.Width)
-            BlockTile.Multiply<TLanes, TVector, TRows, Count2>(w + j, depth, x, stride, first, second, offset + j, z + j, zStride);
+            BlockTile.Multiply<TLanes, TVector, TRows, Count2, Count0>(w + j, depth, x, stride, first, second, offset + j, z + j, zStride, null);
     }
 }

@@ -13,13 +13,13 @@ internal sealed unsafe class LstmEncoder : CpuEncoder
     private const int MaxEvents = 256;
 
     private readonly LstmWeights _weights;
-    private readonly int _stride;
+    private readonly int _stride, _sumStride;
 
     // Rows of hidden states of the layer at work and of the one below: [MaxRuns, stride] before the steps, then as many rows as there are
     // events, step after step. A layer that nobody reads keeps two steps, one behind the other.
     private readonly AlignedBuffer[] _hidden;
 
-    // [MaxEvents, E padded] and [MaxEvents, 4·Units]; null where the gate table says it all.
+    // [MaxEvents, E padded] and [MaxEvents, 4·Units and a gap]; null where the gate table says it all.
     private readonly AlignedBuffer? _embeddings, _inputSums;
     private readonly AlignedBuffer _sums;
     private readonly PointerBuffer _first = new(MaxEvents), _second = new(MaxRuns), _next = new(MaxRuns), _cell = new(MaxRuns), _out = new(MaxRuns);
@@ -33,13 +33,14 @@ internal sealed unsafe class LstmEncoder : CpuEncoder
         _weights = weights;
         // A whole cache line more than a multiple of it: rows that are a power of two apart would share the cache's sets.
         _stride = weights.Units + 16;
+        _sumStride = weights.GateWidth + 16;
         _hidden = new AlignedBuffer[Math.Min(2, weights.Layers)];
         for (var i = 0; i < _hidden.Length; i++)
             _hidden[i] = new AlignedBuffer((long)(MaxRuns + (weights.Layers > 1 ? MaxEvents : MaxRuns)) * _stride);
         if (!weights.HasItemTable)
             _embeddings = new AlignedBuffer((long)MaxEvents * PackedMatrix.PaddedUnits(weights.Embedding));
         if (!weights.HasItemTable || weights.Layers > 1)
-            _inputSums = new AlignedBuffer((long)MaxEvents * weights.GateWidth);
+            _inputSums = new AlignedBuffer((long)MaxEvents * _sumStride);
         _sums = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
     }
 
@@ -135,7 +136,7 @@ internal sealed unsafe class LstmEncoder : CpuEncoder
                 _out[r] = isTop && r >= next ? State(call.States[_order[r]], layer) : after + ((nint)r * _stride);
                 if (!tabulated)
                 {
-                    _first[r] = sums + ((nint)r * _weights.GateWidth);
+                    _first[r] = sums + ((nint)r * _sumStride);
                     continue;
                 }
 
@@ -168,7 +169,7 @@ internal sealed unsafe class LstmEncoder : CpuEncoder
                     new ReadOnlySpan<float>(_out[r], _weights.Units).CopyTo(new Span<float>(State(call.States[_order[r]], layer), _weights.Units));
             }
 
-            sums += (nint)active * _weights.GateWidth;
+            sums += (nint)active * _sumStride;
             var following = isTop ? before : after + ((nint)active * _stride);
             before = after;
             after = following;
@@ -200,7 +201,7 @@ internal sealed unsafe class LstmEncoder : CpuEncoder
         // 2. One product.
         var x = layer == 0 ? _embeddings!.Pointer : _hidden[(layer - 1) % 2].Pointer + ((nint)MaxRuns * _stride);
         _weights.Input[layer]!.Multiply(
-            _weights.Kernel, x, layer == 0 ? width : _stride, events, _first.Pointer, null, _inputSums!.Pointer, relu: false);
+            _weights.Kernel, x, layer == 0 ? width : _stride, events, _first.Pointer, null, _inputSums!.Pointer, relu: false, _sumStride);
     }
 
     /// <summary>[2, Units] h and c of a layer.</summary>
