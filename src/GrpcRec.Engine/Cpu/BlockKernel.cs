@@ -87,6 +87,18 @@ internal abstract unsafe class BlockKernel
     /// <summary>A whole layer's step: products of all blocks and rows, and their activation.</summary>
     public abstract void Lstm(in LstmStep step);
 
+    /// <summary><see cref="GruActivation.Reset"/>.</summary>
+    public abstract void GruReset(float* rz, float* h, float* product, nint units);
+
+    /// <summary><see cref="GruActivation.Update"/>.</summary>
+    public abstract void GruUpdate(float* rz, float* n, float* old, float* h, nint units);
+
+    /// <summary><see cref="GruActivation.ResetAndUpdate"/>.</summary>
+    public abstract void GruResetAndUpdate(float* rz, float* first, float* second, float* recurrent, float* old, float* h, nint units);
+
+    /// <summary><see cref="TanhActivation"/> of scaled sums.</summary>
+    public abstract void Tanh(float* z, float* h, nint units);
+
     private static EngineException Lacks(string path, string instructions) =>
         new($"this processor has no {instructions}, which Path {path} needs: choose Auto");
 }

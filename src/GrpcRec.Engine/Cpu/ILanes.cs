@@ -32,6 +32,10 @@ internal unsafe interface ILanes<TVector>
 
     static abstract TVector Divide(TVector a, TVector b);
 
+    static abstract TVector Max(TVector a, TVector b);
+
+    static abstract TVector Min(TVector a, TVector b);
+
     /// <summary>Of all lanes.</summary>
     static abstract float Sum(TVector value);
 

@@ -62,31 +62,16 @@ internal sealed unsafe class PackedMatrix : IDisposable
         return packed;
     }
 
-    /// <summary>
-    /// Gates, interleaved: block n holds units 16n…16n+15 as 16 columns of i, then f, g, o. Rows are scaled for
-    /// <see cref="GateActivation"/>, which works on powers of two.
-    /// </summary>
-    /// <param name="hidden">H; each source is [4H, Kᵢ], rows by gate i, f, g, o.</param>
-    public static PackedMatrix FromGates(int hidden, params ReadOnlySpan<float[]> sources)
+    /// <summary>The rows of a recurrent layer's weights, placed and scaled as a layout says.</summary>
+    /// <param name="source">[Gates·H, K], row-major.</param>
+    public static PackedMatrix FromGates(GateLayout layout, float[] source)
     {
-        var packed = new PackedMatrix(PaddedUnits(hidden) / UnitsPerBlock, Sum(sources) / (4 * hidden));
-        var k0 = 0;
-        foreach (var source in sources)
-        {
-            var depth = source.Length / (4 * hidden);
-            for (var row = 0; row < 4 * hidden; row++)
-                packed.SetColumn(GateColumn(row, hidden), k0, source.AsSpan(row * depth, depth), GateActivation.Scale(row / hidden));
-            k0 += depth;
-        }
-
+        var rows = layout.Gates * layout.Hidden;
+        var depth = source.Length / rows;
+        var packed = new PackedMatrix(layout.Width / BlockKernel.Columns, depth);
+        for (var row = 0; row < rows; row++)
+            packed.SetColumn(layout.Column(row), 0, source.AsSpan(row * depth, depth), layout.Scale(row / layout.Hidden));
         return packed;
-    }
-
-    /// <summary>Column of row gate·H + unit.</summary>
-    public static int GateColumn(int row, int hidden)
-    {
-        int gate = row / hidden, unit = row % hidden;
-        return (unit / UnitsPerBlock * BlockKernel.Columns) + (gate * UnitsPerBlock) + (unit % UnitsPerBlock);
     }
 
     /// <summary>[Depth, 64].</summary>

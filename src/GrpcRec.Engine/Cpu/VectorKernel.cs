@@ -93,6 +93,17 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
         }
     }
 
+    public override void GruReset(float* rz, float* h, float* product, nint units) =>
+        GruActivation.Reset<TLanes, TVector>(rz, h, product, units);
+
+    public override void GruUpdate(float* rz, float* n, float* old, float* h, nint units) =>
+        GruActivation.Update<TLanes, TVector>(rz, n, old, h, units);
+
+    public override void GruResetAndUpdate(float* rz, float* first, float* second, float* recurrent, float* old, float* h, nint units) =>
+        GruActivation.ResetAndUpdate<TLanes, TVector>(rz, first, second, recurrent, old, h, units);
+
+    public override void Tanh(float* z, float* h, nint units) => TanhActivation.Apply<TLanes, TVector>(z, h, units);
+
     /// <summary>
     /// One row of one block, eight vectors of narrow sums at a time, because four would wait for each other. Wide ones wait less than for
     /// their weights, and a second block beside the first would fall into the same sets of the first-level cache.

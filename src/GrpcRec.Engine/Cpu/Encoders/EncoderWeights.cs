@@ -20,6 +20,8 @@ internal abstract class EncoderWeights : IDisposable
     public static EncoderWeights Create(ModelArtifact artifact, EngineOptions options, long tableBudgetBytes) => artifact.Manifest.Encoder.Kind switch
     {
         EncoderKind.Lstm => new LstmWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
+        EncoderKind.Gru => new GruWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
+        EncoderKind.Rnn => new RnnWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
         var kind => throw new EngineException($"the CPU engine does not run an encoder of kind {kind}"),
     };
 
