@@ -99,6 +99,10 @@ internal abstract unsafe class BlockKernel
     /// <summary><see cref="TanhActivation"/> of scaled sums.</summary>
     public abstract void Tanh(float* z, float* h, nint units);
 
+    /// <summary>y += scale·x.</summary>
+    /// <param name="count">Multiple of 16.</param>
+    public abstract void AddScaled(float scale, float* x, float* y, nint count);
+
     private static EngineException Lacks(string path, string instructions) =>
         new($"this processor has no {instructions}, which Path {path} needs: choose Auto");
 }

@@ -104,6 +104,14 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
 
     public override void Tanh(float* z, float* h, nint units) => TanhActivation.Apply<TLanes, TVector>(z, h, units);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void AddScaled(float scale, float* x, float* y, nint count)
+    {
+        var factor = TLanes.Broadcast(scale);
+        for (nint k = 0; k < count; k += TLanes.Width)
+            TLanes.Store(TLanes.MultiplyAdd(factor, TLanes.Load(x + k), TLanes.Load(y + k)), y + k);
+    }
+
     /// <summary>
     /// One row of one block, eight vectors of narrow sums at a time, because four would wait for each other. Wide ones wait less than for
     /// their weights, and a second block beside the first would fall into the same sets of the first-level cache.

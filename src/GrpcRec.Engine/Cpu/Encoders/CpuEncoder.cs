@@ -16,7 +16,7 @@ internal abstract unsafe class CpuEncoder : IDisposable
     public abstract void Advance(ReadOnlySpan<EventRun> runs, float** states, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors);
 
     /// <param name="state">[StateFloats] of a slot.</param>
-    /// <returns>[H] the encoder's output; valid until the next call.</returns>
+    /// <returns>[H] the encoder's output, in the state itself: valid until its slot is advanced or returned.</returns>
     public abstract float* Hidden(float* state);
 
     public abstract void Dispose();

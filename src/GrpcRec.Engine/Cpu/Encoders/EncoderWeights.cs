@@ -22,6 +22,8 @@ internal abstract class EncoderWeights : IDisposable
         EncoderKind.Lstm => new LstmWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
         EncoderKind.Gru => new GruWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
         EncoderKind.Rnn => new RnnWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
+        EncoderKind.Bag => new BagWeights(artifact, BlockKernel.For(options.Path)),
+        EncoderKind.Cnn => new ConvolutionWeights(artifact, BlockKernel.For(options.Path)),
         var kind => throw new EngineException($"the CPU engine does not run an encoder of kind {kind}"),
     };
 
