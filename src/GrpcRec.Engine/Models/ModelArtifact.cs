@@ -30,6 +30,9 @@ public sealed class ModelArtifact
     /// <exception cref="KeyNotFoundException">The model has no such tensor.</exception>
     public ReadOnlySpan<float> Weights(string tensor) => _tensors[tensor].Data;
 
+    /// <exception cref="KeyNotFoundException">The model has no such tensor.</exception>
+    public ReadOnlySpan<int> Shape(string tensor) => _tensors[tensor].Shape;
+
     /// <summary>The array itself, for engines that pin or pack it. Not to be written.</summary>
     internal float[] WeightArray(string tensor) => _tensors[tensor].Data;
 

@@ -59,13 +59,22 @@ public static class SafetensorsHeader
     }
 
     /// <summary>Prefix and JSON for tensors written in this order, padded with spaces so that the data begins at a multiple of 8.</summary>
-    public static byte[] Format(IEnumerable<(string Name, int[] Shape)> tensors)
+    /// <param name="metadata">Texts by name, for a person or another program: readers of weights pass them over. Null: none.</param>
+    public static byte[] Format(IEnumerable<(string Name, int[] Shape)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         using var stream = new MemoryStream();
         stream.Write(stackalloc byte[PrefixBytes]);
         using (var writer = new Utf8JsonWriter(stream))
         {
             writer.WriteStartObject();
+            if (metadata is not null)
+            {
+                writer.WriteStartObject(MetadataKey);
+                foreach (var (key, value) in metadata)
+                    writer.WriteString(key, value);
+                writer.WriteEndObject();
+            }
+
             long offset = 0;
             foreach (var (name, shape) in tensors)
             {

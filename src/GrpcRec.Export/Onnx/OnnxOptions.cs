@@ -1,0 +1,19 @@
+namespace GrpcRec.Export.Onnx;
+
+/// <summary>What the graph gives beside the hidden state, and in which precision. A runtime computes every output that a graph has.</summary>
+public sealed record OnnxOptions
+{
+    public static readonly OnnxOptions Default = new();
+
+    /// <summary>Logits of every task but next_item.</summary>
+    public bool TaskLogits { get; init; } = true;
+
+    /// <summary>Logits of next_item for the whole catalogue.</summary>
+    public bool CatalogLogits { get; init; } = true;
+
+    /// <summary>
+    /// lstm only: recurrent layers as ONNX Runtime's own <c>com.microsoft.DynamicQuantizeLSTM</c>, weights to 8 bits with a scale per
+    /// output channel. For comparison with that runtime's fastest form.
+    /// </summary>
+    public bool Int8 { get; init; }
+}

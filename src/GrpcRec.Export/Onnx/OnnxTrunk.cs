@@ -1,0 +1,76 @@
+using GrpcRec.Engine.Models;
+
+namespace GrpcRec.Export.Onnx;
+
+/// <summary>What lies between the encoder and the towers of the candidate tasks, for [B, N] candidates at once.</summary>
+/// <param name="tasks">The candidate tasks but next_item, in the manifest's order.</param>
+internal sealed class OnnxTrunk(OnnxGraph graph, string[] tasks)
+{
+    public const string CandidateIds = "candidate_ids";
+
+    private TrunkManifest Trunk => graph.Manifest.Encoder.Trunk;
+
+    /// <returns>[tasks] names of what each task's tower reads, each [B, N, S].</returns>
+    public string[] Build()
+    {
+        // The interaction x = p∘e, p = W·h.
+        var hidden = graph.Unsqueeze(OnnxEncoder.Hidden, 1);
+        var item = graph.Rows(ModelTensors.ItemEmbedding, CandidateIds);
+        var interaction = graph.Node("Mul", [graph.Product(hidden, ModelTensors.BottomProjectionWeight), item]);
+        if (Trunk.Kind == TrunkKind.SharedBottom)
+        {
+            var bottom = Bottom(hidden, item, interaction);
+            return Array.ConvertAll(tasks, _ => bottom);
+        }
+
+        // h beside each candidate: [B, 1, H] to [B, N, H].
+        var shape = graph.Node("Shape", [CandidateIds]);
+        var each = graph.Node("Expand", [hidden, graph.Concat(0, [shape, graph.Integers(1)])]);
+        var input = graph.Concat(-1, [each, item, interaction]);
+        var own = Array.ConvertAll(tasks, _ => input);
+        var shared = input;
+        for (var level = 0; level < Trunk.Levels; level++)
+            (own, shared) = Level(level, own, shared);
+        return own;
+    }
+
+    /// <summary>relu(W_h·h + W_e·e + W_x·x + b).</summary>
+    private string Bottom(string hidden, string item, string interaction)
+    {
+        var fromHidden = graph.Sum(graph.Product(hidden, ModelTensors.BottomHiddenWeight), graph.Weight(ModelTensors.BottomBias));
+        var fromItem = graph.Sum(graph.Product(item, ModelTensors.BottomItemWeight), graph.Product(interaction, ModelTensors.BottomInteractionWeight));
+        return graph.Relu(graph.Sum(fromHidden, fromItem));
+    }
+
+    /// <returns>[tasks] each task's mixture, and the shared one; the last level has none and gives its input.</returns>
+    private (string[] Own, string Shared) Level(int level, string[] own, string shared)
+    {
+        var sharedExperts = Enumerable.Range(0, Trunk.SharedExperts)
+            .Select(expert => Expert(shared, ModelTensors.SharedExpertWeight(level, expert), ModelTensors.SharedExpertBias(level, expert))).ToArray();
+        var taskExperts = new List<string>();
+        var mixtures = new string[tasks.Length];
+        for (var task = 0; task < tasks.Length; task++)
+        {
+            var (name, input) = (tasks[task], own[task]);
+            var experts = Enumerable.Range(0, Trunk.TaskExperts)
+                .Select(expert => Expert(input, ModelTensors.TaskExpertWeight(level, name, expert), ModelTensors.TaskExpertBias(level, name, expert))).ToArray();
+            mixtures[task] = Mix(input, ModelTensors.GateWeight(level, name), ModelTensors.GateBias(level, name), [.. experts, .. sharedExperts]);
+            taskExperts.AddRange(experts);
+        }
+
+        if (level == Trunk.Levels - 1)
+            return (mixtures, shared);
+        return (mixtures, Mix(shared, ModelTensors.SharedGateWeight(level), ModelTensors.SharedGateBias(level), [.. taskExperts, .. sharedExperts]));
+    }
+
+    /// <summary>relu(W·x + b), [B, N, 1, S]: with the axis along which experts stand.</summary>
+    private string Expert(string x, string weight, string bias) =>
+        graph.Unsqueeze(graph.Relu(graph.Sum(graph.Product(x, weight), graph.Weight(bias))), 2);
+
+    /// <summary>Σ softmax(W·x + b)ᵢ·expertᵢ as a product [B, N, 1, n]·[B, N, n, S].</summary>
+    private string Mix(string x, string weight, string bias, string[] experts)
+    {
+        var gate = graph.Node("Softmax", [graph.Sum(graph.Product(x, weight), graph.Weight(bias))], null, OnnxGraph.Attribute("axis", -1));
+        return graph.Squeeze(graph.Node("MatMul", [graph.Unsqueeze(gate, 2), graph.Concat(2, experts)]), 2);
+    }
+}
