@@ -4,15 +4,12 @@ using GrpcRec.Engine.Steps;
 namespace GrpcRec.Engine.Cpu;
 
 /// <summary>
-/// Zeroed float32 memory outside the garbage collector: aligned to a cache line, and to 2 MiB with huge pages asked for where it is
-/// large, because a gather from a table of small pages misses the address cache on every row.
+/// Zeroed float32 memory outside the garbage collector, aligned to a cache line, on huge pages where the system gives them: because a
+/// gather from a table of small pages misses the address cache on every row.
 /// </summary>
-internal sealed unsafe partial class AlignedBuffer : IDisposable
+internal sealed unsafe class AlignedBuffer : IDisposable
 {
-    private const nuint CacheLine = 64;
-    private const nuint HugePage = 2 << 20;
-    private const int AdviseHugePages = 14; // MADV_HUGEPAGE
-
+    private readonly HugePagePool.Chunk? _chunk;
     private float* _memory;
 
     /// <param name="length">Floats, ≥ 1.</param>
@@ -21,10 +18,14 @@ internal sealed unsafe partial class AlignedBuffer : IDisposable
     {
         Length = length;
         var bytes = checked((nuint)length * sizeof(float));
-        var large = bytes >= HugePage;
         try
         {
-            _memory = (float*)NativeMemory.AlignedAlloc(bytes, large ? HugePage : CacheLine);
+            void* memory;
+            if (bytes < HugePagePool.ChunkBytes)
+                _chunk = HugePagePool.Take(bytes, out memory);
+            else
+                memory = HugePagePool.Allocate(bytes);
+            _memory = (float*)memory;
         }
         catch (OutOfMemoryException e)
         {
@@ -32,9 +33,6 @@ internal sealed unsafe partial class AlignedBuffer : IDisposable
             throw new EngineException($"the engine needs {bytes >> 20} MiB in one piece and the machine has not got them: lower SlotCapacity or GateTableBudgetBytes", e);
         }
 
-        // Advice, so a refusal changes speed alone.
-        if (large && OperatingSystem.IsLinux())
-            _ = Advise(_memory, bytes, AdviseHugePages);
         NativeMemory.Clear(_memory, bytes);
     }
 
@@ -55,10 +53,12 @@ internal sealed unsafe partial class AlignedBuffer : IDisposable
 
     private void Free()
     {
-        NativeMemory.AlignedFree(_memory);
+        if (_memory is null)
+            return;
+        if (_chunk is not null)
+            HugePagePool.Return(_chunk);
+        else
+            NativeMemory.AlignedFree(_memory);
         _memory = null;
     }
-
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(void* address, nuint length, int advice);
 }
