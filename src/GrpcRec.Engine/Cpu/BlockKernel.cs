@@ -103,6 +103,9 @@ internal abstract unsafe class BlockKernel
     /// <param name="count">Multiple of 16.</param>
     public abstract void AddScaled(float scale, float* x, float* y, nint count);
 
+    /// <summary><see cref="Cpu.Softmax"/> of scaled sums.</summary>
+    public abstract void Softmax(float* z, nint count);
+
     private static EngineException Lacks(string path, string instructions) =>
         new($"this processor has no {instructions}, which Path {path} needs: choose Auto");
 }

@@ -72,8 +72,8 @@ public sealed unsafe class CpuEngine : IStepEngine
     /// <summary>The items' part of the gates is read from a table; false: computed in each step, because the table is past the budget.</summary>
     public bool UsesGateTable => _model.Encoder.HasItemTable;
 
-    /// <summary>The same of the items' part of the candidate tasks' bottom.</summary>
-    public bool UsesBottomTable => _model.Heads.HasBottomTable;
+    /// <summary>The same of the items' part of the candidate tasks' trunk.</summary>
+    public bool UsesBottomTable => _model.Heads.Trunk?.HasItemTable ?? false;
 
     /// <summary>Memory of the tables, shared by the engines of an artefact.</summary>
     public long TableBytes => _model.TableBytes;
@@ -189,6 +189,7 @@ public sealed unsafe class CpuEngine : IStepEngine
         _disposed = true;
         _states.Dispose();
         _encoder.Dispose();
+        _heads.Dispose();
         _scratch.Dispose();
         _scan.Dispose();
         CpuModelCache.Release(_artifact, _options);

@@ -1,4 +1,6 @@
+using GrpcRec.Engine.Cpu.Trunks;
 using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
 
 namespace GrpcRec.Engine.Cpu;
 
@@ -14,12 +16,9 @@ internal sealed record TaskWeights(PackedMatrix? Tower, AlignedBuffer? TowerBias
 internal sealed unsafe class CpuHeadWeights : IDisposable
 {
     private readonly Dictionary<string, TaskWeights> _tasks = new(StringComparer.Ordinal);
-    private readonly AlignedBuffer? _bottomTable;
 
-    /// <param name="zero">Zeros, as many as the widest row.</param>
-    public CpuHeadWeights(ModelArtifact artifact, BlockKernel kernel, long tableBudgetBytes, float* zero)
+    public CpuHeadWeights(ModelArtifact artifact, BlockKernel kernel, long tableBudgetBytes)
     {
-        var encoder = artifact.Manifest.Encoder;
         foreach (var task in artifact.Manifest.Tasks)
         {
             if (task.Kind == TaskKind.NextItem)
@@ -28,23 +27,9 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
                 _tasks.Add(task.Name, PackTask(artifact, task));
         }
 
-        if (!artifact.HasTensor(ModelTensors.BottomBias))
-            return;
-        BottomProjection = PackedMatrix.FromRows(encoder.EmbeddingSize, artifact.WeightArray(ModelTensors.BottomProjectionWeight));
-        BottomHidden = PackedMatrix.FromRows(encoder.BottomSize, artifact.WeightArray(ModelTensors.BottomHiddenWeight));
-        BottomBias = Padded(artifact.WeightArray(ModelTensors.BottomBias));
-        var item = artifact.WeightArray(ModelTensors.BottomItemWeight);
-        var interaction = artifact.WeightArray(ModelTensors.BottomInteractionWeight);
-        if ((long)artifact.Manifest.CatalogSize * BottomHidden.Width * sizeof(float) <= tableBudgetBytes)
-        {
-            using var packed = PackedMatrix.FromRows(encoder.BottomSize, item);
-            _bottomTable = CpuModel.Tabulate(kernel, artifact.WeightArray(ModelTensors.ItemEmbedding), encoder.EmbeddingSize, packed, zero);
-            BottomItem = PackedMatrix.FromRows(encoder.BottomSize, interaction);
-        }
-        else
-        {
-            BottomItem = PackedMatrix.FromRows(encoder.BottomSize, item, interaction);
-        }
+        string[] tasks = [.. new HeadLayout(artifact.Manifest).Candidate.Select(head => head.Task.Name)];
+        if (tasks.Length > 0)
+            Trunk = TrunkWeights.Create(artifact, kernel, tasks, tableBudgetBytes);
     }
 
     /// <summary>q = W·h + b; null when the model has no next_item task.</summary>
@@ -62,28 +47,15 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
     /// <summary>[V, E] output embeddings by item.</summary>
     public float[] NextEmbedding { get; private set; } = [];
 
-    /// <summary>p = W·h; null when no task but next_item reads a candidate.</summary>
-    public PackedMatrix? BottomProjection { get; }
+    /// <summary>Null when no task but next_item reads a candidate.</summary>
+    public TrunkWeights? Trunk { get; }
 
-    public PackedMatrix? BottomHidden { get; }
-
-    /// <summary>[BottomHidden.Width].</summary>
-    public AlignedBuffer? BottomBias { get; }
-
-    /// <summary>Reads e ‖ p∘e; p∘e alone where the table holds the item's part.</summary>
-    public PackedMatrix? BottomItem { get; }
-
-    public bool HasBottomTable => _bottomTable is not null;
-
-    public long TableBytes => _bottomTable?.Bytes ?? 0;
+    public long TableBytes => Trunk?.TableBytes ?? 0;
 
     public TaskWeights Task(string name) => _tasks[name];
 
-    /// <summary>Widest row that a head writes.</summary>
-    public int MaxWidth => Math.Max(BottomHidden?.Width ?? 0, _tasks.Values.Max(task => (int?)task.Tower?.Width) ?? 0);
-
-    /// <summary>[BottomItem.Width] the item's part of the bottom's sums.</summary>
-    public float* BottomRow(int item) => _bottomTable!.Pointer + ((long)item * BottomItem!.Width);
+    /// <summary>Widest row that a tower writes.</summary>
+    public int MaxWidth => _tasks.Values.Max(task => (int?)task.Tower?.Width) ?? 0;
 
     public void Dispose()
     {
@@ -96,7 +68,7 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
 
         foreach (var part in new IDisposable?[]
         {
-            _bottomTable, NextProjection, NextProjectionBias, NextItems, NextItemBias, BottomProjection, BottomHidden, BottomBias, BottomItem,
+            NextProjection, NextProjectionBias, NextItems, NextItemBias, Trunk,
         })
             part?.Dispose();
     }

@@ -1,20 +1,17 @@
 using GrpcRec.Engine.Cpu.Catalog;
-using System.Runtime.Intrinsics;
+using GrpcRec.Engine.Cpu.Trunks;
 using GrpcRec.Engine.Steps;
 
 namespace GrpcRec.Engine.Cpu;
 
 /// <summary>The task heads of one engine. Equations: <see cref="Models.ModelTensors"/>.</summary>
-internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, CatalogScan scan, HeadLayout layout)
+internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, CatalogScan scan, HeadLayout layout) : IDisposable
 {
-    private const int TileRows = CpuScratch.TileRows;
-
     private readonly CpuHeadWeights _weights = model.Heads;
     private readonly BlockKernel _kernel = model.Kernel;
+    private readonly CpuTrunk? _trunk = model.Heads.Trunk?.CreateTrunk();
 
-    // [E padded] p and [S padded] the sequence's part of the bottom: the same for all candidates of a call.
-    private readonly float[] _projection = GC.AllocateArray<float>(model.Heads.BottomProjection?.Width ?? 0, pinned: true);
-    private readonly float[] _sequencePart = GC.AllocateArray<float>(model.Heads.BottomHidden?.Width ?? 0, pinned: true);
+    public void Dispose() => _trunk?.Dispose();
 
     /// <param name="hidden">[H padded to 64] zero past H.</param>
     /// <param name="logits">[N, CandidateWidth].</param>
@@ -22,20 +19,17 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
     {
         if (layout.HasNextItem)
             ScoreNextItem(hidden, items, logits);
-        if (layout.Candidate.Length == 0)
+        if (_trunk is null)
             return;
 
-        var zero = model.Zero;
-        var bias = _weights.BottomBias!.Pointer;
-        fixed (float* projection = _projection, sequencePart = _sequencePart)
+        _trunk.Begin(hidden);
+        for (var done = 0; done < items.Length; done += CpuTrunk.TileRows)
         {
-            _weights.BottomProjection!.Multiply(_kernel, hidden, 0, 1, &zero, null, projection, relu: false);
-            _weights.BottomHidden!.Multiply(_kernel, hidden, 0, 1, &bias, null, sequencePart, relu: false);
-            for (var done = 0; done < items.Length; done += TileRows)
-            {
-                var count = Math.Min(TileRows, items.Length - done);
-                ScoreTile(items.Slice(done, count), projection, sequencePart, logits.Slice(done * layout.CandidateWidth, count * layout.CandidateWidth));
-            }
+            var count = Math.Min(CpuTrunk.TileRows, items.Length - done);
+            _trunk.Run(items.Slice(done, count));
+            var tile = logits.Slice(done * layout.CandidateWidth, count * layout.CandidateWidth);
+            for (var task = 0; task < layout.Candidate.Length; task++)
+                ScoreTask(layout.Candidate[task], _trunk.Output(task), _weights.Trunk!.OutputWidth, count, tile, layout.CandidateWidth);
         }
     }
 
@@ -77,38 +71,6 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
         }
     }
 
-    private void ScoreTile(ReadOnlySpan<int> items, float* projection, float* sequencePart, Span<float> logits)
-    {
-        // 1. Inputs: p∘e, and e before it where its part is not tabulated.
-        var bottom = _weights.BottomItem!;
-        fixed (float* table = model.ItemEmbedding)
-        {
-            for (var r = 0; r < items.Length; r++)
-            {
-                var row = scratch.Rows + (r * scratch.Stride);
-                var e = Row(table, items[r]);
-                scratch.Second[r] = sequencePart;
-                if (_weights.HasBottomTable)
-                {
-                    scratch.First[r] = _weights.BottomRow(items[r]);
-                }
-                else
-                {
-                    scratch.First[r] = model.Zero;
-                    new ReadOnlySpan<float>(e, model.Embedding).CopyTo(new Span<float>(row, model.Embedding));
-                    row += model.Embedding;
-                }
-
-                Multiply(projection, e, row, model.Embedding);
-            }
-        }
-
-        // 2. bottom = relu(W_h·h + W_e·e + W_x·x + b), then each task's tower on it.
-        bottom.Multiply(_kernel, scratch.Rows, scratch.Stride, items.Length, scratch.First, scratch.Second, scratch.A, relu: true);
-        foreach (var head in layout.Candidate)
-            ScoreTask(head, scratch.A, bottom.Width, items.Length, logits, layout.CandidateWidth);
-    }
-
     /// <param name="x">[rows, width] the task's input, zero past its true width.</param>
     /// <param name="logits">[rows, logitWidth].</param>
     private void ScoreTask(HeadColumn head, float* x, int width, int rows, Span<float> logits, int logitWidth)
@@ -117,12 +79,8 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
         if (task.Tower is { } tower)
         {
             for (var r = 0; r < rows; r++)
-            {
                 scratch.First[r] = task.TowerBias!.Pointer;
-                scratch.Second[r] = model.Zero;
-            }
-
-            tower.Multiply(_kernel, x, width, rows, scratch.First, scratch.Second, scratch.B, relu: true);
+            tower.Multiply(_kernel, x, width, rows, scratch.First, null, scratch.B, relu: true);
             x = scratch.B;
             width = tower.Width;
         }
@@ -135,13 +93,4 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
     }
 
     private float* Row(float* table, int item) => table + ((long)item * model.Embedding);
-
-    private static void Multiply(float* a, float* b, float* product, int count)
-    {
-        var k = 0;
-        for (; k <= count - 16; k += 16)
-            (Vector512.Load(a + k) * Vector512.Load(b + k)).Store(product + k);
-        for (; k < count; k++)
-            product[k] = a[k] * b[k];
-    }
 }

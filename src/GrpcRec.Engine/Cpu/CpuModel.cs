@@ -12,19 +12,14 @@ namespace GrpcRec.Engine.Cpu;
 /// </summary>
 internal sealed unsafe class CpuModel : IDisposable
 {
-    private readonly AlignedBuffer _zero;
-
     public CpuModel(ModelArtifact artifact, EngineOptions options)
     {
-        var encoder = artifact.Manifest.Encoder;
-        (Hidden, Embedding) = (encoder.HiddenSize, encoder.EmbeddingSize);
+        (Hidden, Embedding) = (artifact.Manifest.Encoder.HiddenSize, artifact.Manifest.Encoder.EmbeddingSize);
         Kernel = BlockKernel.For(options.Path);
         ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
-        _zero = new AlignedBuffer(Math.Max(
-            PackedMatrix.PaddedUnits(Hidden) * 4, PackedMatrix.PaddedWidth(Math.Max(Embedding, Math.Max(encoder.BottomSize, encoder.TowerSize)))));
         // Gates first, since every step reads them; the heads' tables may take what is left.
         Encoder = EncoderWeights.Create(artifact, options, options.GateTableBudgetBytes);
-        Heads = new CpuHeadWeights(artifact, Kernel, options.GateTableBudgetBytes - Encoder.TableBytes, Zero);
+        Heads = new CpuHeadWeights(artifact, Kernel, options.GateTableBudgetBytes - Encoder.TableBytes);
         if (Heads.NextItems is null)
             return;
         var codes = CatalogTable.CreateCodes(options, Heads.NextEmbedding, artifact.WeightArray(ModelTensors.NextItemBias));
@@ -52,12 +47,8 @@ internal sealed unsafe class CpuModel : IDisposable
 
     public long TableBytes => Encoder.TableBytes + Heads.TableBytes;
 
-    /// <summary>As many zeros as the widest row of sums.</summary>
-    public float* Zero => _zero.Pointer;
-
     public void Dispose()
     {
-        _zero.Dispose();
         Encoder.Dispose();
         Heads.Dispose();
         Catalog?.Dispose();

@@ -6,31 +6,20 @@ internal sealed unsafe class CpuScratch : IDisposable
     /// <summary>Rows worked on together: enough to reuse a block of weights, few enough for their inputs to stay in the second-level cache.</summary>
     public const int TileRows = 48;
 
-    private readonly AlignedBuffer _rows, _sums, _hidden, _first, _second, _a, _b;
+    private readonly AlignedBuffer _sums, _hidden, _first, _a, _b;
 
-    /// <param name="depth">Longest row of inputs.</param>
-    /// <param name="headWidth">Longest row of a layer's outputs.</param>
-    public CpuScratch(int depth, int headWidth, int hidden = 1)
+    /// <param name="width">Longest row of a layer's outputs.</param>
+    public CpuScratch(int width, int hidden)
     {
-        // A whole cache line more than a multiple of it: rows that are a power of two apart would share the cache's sets.
-        Stride = PackedMatrix.PaddedUnits(depth) + 16;
-        _rows = new AlignedBuffer((long)TileRows * Stride);
         _sums = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
         _hidden = new AlignedBuffer(PackedMatrix.PaddedWidth(hidden));
-        _a = new AlignedBuffer((long)TileRows * headWidth);
-        _b = new AlignedBuffer((long)TileRows * headWidth);
+        _a = new AlignedBuffer((long)TileRows * width);
+        _b = new AlignedBuffer((long)TileRows * width);
         _first = new AlignedBuffer(TileRows * sizeof(float*) / sizeof(float));
-        _second = new AlignedBuffer(TileRows * sizeof(float*) / sizeof(float));
     }
 
-    public static CpuScratch ForHeads(CpuModel model) => new(
-        Math.Max(1, model.Heads.BottomItem?.Depth ?? 0), Math.Max(model.Heads.MaxWidth, PackedMatrix.PaddedWidth(model.Embedding)), model.Hidden);
-
-    /// <summary>Floats between the rows of <see cref="Rows"/>.</summary>
-    public int Stride { get; }
-
-    /// <summary>[TileRows, Stride] inputs of a product.</summary>
-    public float* Rows => _rows.Pointer;
+    public static CpuScratch ForHeads(CpuModel model) =>
+        new(Math.Max(model.Heads.MaxWidth, PackedMatrix.PaddedWidth(model.Embedding)), model.Hidden);
 
     /// <summary>[6, 64] sums of one block.</summary>
     public float* Sums => _sums.Pointer;
@@ -46,11 +35,9 @@ internal sealed unsafe class CpuScratch : IDisposable
     /// <summary>[TileRows] where sums start.</summary>
     public float** First => (float**)_first.Pointer;
 
-    public float** Second => (float**)_second.Pointer;
-
     public void Dispose()
     {
-        foreach (var buffer in new[] { _rows, _sums, _hidden, _first, _second, _a, _b })
+        foreach (var buffer in new[] { _sums, _hidden, _first, _a, _b })
             buffer.Dispose();
     }
 }

@@ -70,12 +70,8 @@ public static class OperatorCases
             var cases = new TheoryData<ModelShape, Backend>();
             foreach (var shape in Shapes)
             {
-                // The vectorised engine has no mixtures yet.
                 foreach (var backend in Enum.GetValues<Backend>())
-                {
-                    if (backend == Backend.Scalar || shape.Experts == 0)
-                        cases.Add(shape, backend);
-                }
+                    cases.Add(shape, backend);
             }
 
             return cases;

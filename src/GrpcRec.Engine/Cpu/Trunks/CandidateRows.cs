@@ -1,0 +1,59 @@
+using GrpcRec.Engine.Models;
+
+namespace GrpcRec.Engine.Cpu.Trunks;
+
+/// <summary>Rows of layers that read a sequence and a candidate, stacked for one <see cref="CandidateProduct"/>; rows that are not set are zero.</summary>
+/// <param name="count">Rows.</param>
+/// <param name="hidden">H.</param>
+/// <param name="embedding">E.</param>
+internal sealed class CandidateRows(int count, int hidden, int embedding)
+{
+    public int Count => count;
+
+    public int Embedding => embedding;
+
+    /// <summary>[Count, H].</summary>
+    public float[] Hidden { get; } = new float[checked(count * hidden)];
+
+    /// <summary>[Count, E]; so is <see cref="Interaction"/>.</summary>
+    public float[] Item { get; } = new float[checked(count * embedding)];
+
+    public float[] Interaction { get; } = new float[checked(count * embedding)];
+
+    /// <summary>[Count].</summary>
+    public float[] Bias { get; } = new float[count];
+
+    /// <summary>The shared bottom's, whose parts are tensors of their own.</summary>
+    public static CandidateRows Bottom(ModelArtifact artifact)
+    {
+        var encoder = artifact.Manifest.Encoder;
+        var rows = new CandidateRows(encoder.BottomSize, encoder.HiddenSize, encoder.EmbeddingSize);
+        artifact.Weights(ModelTensors.BottomHiddenWeight).CopyTo(rows.Hidden);
+        artifact.Weights(ModelTensors.BottomItemWeight).CopyTo(rows.Item);
+        artifact.Weights(ModelTensors.BottomInteractionWeight).CopyTo(rows.Interaction);
+        artifact.Weights(ModelTensors.BottomBias).CopyTo(rows.Bias);
+        return rows;
+    }
+
+    /// <param name="at">First row.</param>
+    /// <param name="weights">[rows, H + 2E] of h ‖ e ‖ x.</param>
+    /// <param name="bias">[rows].</param>
+    public void Set(int at, ReadOnlySpan<float> weights, ReadOnlySpan<float> bias, float scale = 1)
+    {
+        var width = hidden + (2 * embedding);
+        for (var row = 0; row < bias.Length; row++)
+        {
+            var source = weights.Slice(row * width, width);
+            Scaled(source[..hidden], scale, Hidden.AsSpan((at + row) * hidden));
+            Scaled(source.Slice(hidden, embedding), scale, Item.AsSpan((at + row) * embedding));
+            Scaled(source[(hidden + embedding)..], scale, Interaction.AsSpan((at + row) * embedding));
+            Bias[at + row] = bias[row] * scale;
+        }
+    }
+
+    private static void Scaled(ReadOnlySpan<float> source, float scale, Span<float> target)
+    {
+        for (var k = 0; k < source.Length; k++)
+            target[k] = source[k] * scale;
+    }
+}
