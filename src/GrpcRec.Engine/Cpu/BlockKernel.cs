@@ -74,6 +74,9 @@ internal abstract unsafe class BlockKernel
     /// <param name="sums">[4] where the sums start; overwritten.</param>
     public abstract void MultiplyFour(float* x, nint depth, float** rows, float* sums);
 
+    /// <summary><see cref="MultiplyFour"/> of eight rows: as many sums as it takes to hide the latency of each.</summary>
+    public abstract void MultiplyEight(float* x, nint depth, float** rows, float* sums);
+
     /// <summary>Σₖ a[k]·b[k], in an order of its own.</summary>
     /// <param name="count">Multiple of 64.</param>
     public abstract float Dot(float* a, float* b, nint count);

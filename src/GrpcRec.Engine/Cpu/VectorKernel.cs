@@ -54,6 +54,28 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void MultiplyEight(float* x, nint depth, float** rows, float* sums)
+    {
+        float* r0 = rows[0], r1 = rows[1], r2 = rows[2], r3 = rows[3], r4 = rows[4], r5 = rows[5], r6 = rows[6], r7 = rows[7];
+        float s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3], s4 = sums[4], s5 = sums[5], s6 = sums[6], s7 = sums[7];
+        for (nint k = 0; k < depth; k++)
+        {
+            var value = x[k];
+            s0 = TLanes.MultiplyAdd(value, r0[k], s0);
+            s1 = TLanes.MultiplyAdd(value, r1[k], s1);
+            s2 = TLanes.MultiplyAdd(value, r2[k], s2);
+            s3 = TLanes.MultiplyAdd(value, r3[k], s3);
+            s4 = TLanes.MultiplyAdd(value, r4[k], s4);
+            s5 = TLanes.MultiplyAdd(value, r5[k], s5);
+            s6 = TLanes.MultiplyAdd(value, r6[k], s6);
+            s7 = TLanes.MultiplyAdd(value, r7[k], s7);
+        }
+
+        (sums[0], sums[1], sums[2], sums[3]) = (s0, s1, s2, s3);
+        (sums[4], sums[5], sums[6], sums[7]) = (s4, s5, s6, s7);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override float Dot(float* a, float* b, nint count)
     {
         TVector s0 = default, s1 = default, s2 = default, s3 = default;

@@ -23,7 +23,7 @@ internal sealed unsafe class CatalogScan : IDisposable
     private readonly CpuModel _model;
     private readonly CpuScratch _scratch;
     private readonly CatalogTable? _table;
-    private readonly AlignedBuffer? _vectors, _codes;
+    private readonly AlignedBuffer? _vectors, _codes, _bytes;
     private readonly nint _stride;
     private readonly ScanQuery[] _rows = [];
     private readonly Float32Scan? _float32;
@@ -45,9 +45,15 @@ internal sealed unsafe class CatalogScan : IDisposable
         var codeStride = 4 * Int8Kernel.Groups(_table.Depth);
         _vectors = new AlignedBuffer(MaxQueries * _stride);
         _codes = new AlignedBuffer(MaxQueries * codeStride / sizeof(float));
+        _bytes = new AlignedBuffer(MaxQueries * sizeof(Int8Query) / sizeof(float));
         _rows = new ScanQuery[MaxQueries];
         for (var row = 0; row < MaxQueries; row++)
-            _rows[row] = new ScanQuery(_vectors.Pointer + (row * _stride), (sbyte*)_codes.Pointer + (row * codeStride));
+        {
+            var bytes = (Int8Query*)_bytes.Pointer + row;
+            bytes->Codes = (sbyte*)_codes.Pointer + (row * codeStride);
+            _rows[row] = new ScanQuery(_vectors.Pointer + (row * _stride), bytes);
+        }
+
         _masks = new ItemMask?[Math.Clamp(MaskBudgetBytes / (((long)_table.Count / 8) + 1), 1, MaxQueries)];
         _list = new ListScan(_table);
         _float32 = new Float32Scan(_table, _vectors.Pointer, _stride, scratch.Sums);
@@ -153,6 +159,9 @@ internal sealed unsafe class CatalogScan : IDisposable
     {
         _vectors?.Dispose();
         _codes?.Dispose();
+        _bytes?.Dispose();
+        foreach (var row in _rows)
+            row.Dispose();
         _int8?.Dispose();
     }
 
@@ -187,8 +196,8 @@ internal sealed unsafe class CatalogScan : IDisposable
 
     private bool TryBeginCodes(ScanQuery row, int left) =>
         _int8 is not null
-        && row.Query.K <= Math.Min(QueryCodes.MaxK, left / MinItemsPerResult)
-        && row.Codes.TryBegin(_table!.Codes!, row.Vector, row.Query.K);
+        && row.Query.K <= Math.Min(Int8Query.MaxK, left / MinItemsPerResult)
+        && row.TryBeginBytes(_table!.Codes!);
 
     private void RunIfFull()
     {

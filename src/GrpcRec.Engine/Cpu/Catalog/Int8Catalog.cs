@@ -25,7 +25,7 @@ internal sealed unsafe class Int8Catalog : IDisposable
     private const double Unit = 1.0 / (1 << 24);
 
     private readonly AlignedBuffer _codes, _scale, _upperBias;
-    private readonly float[] _itemFactor, _queryFactor;
+    private readonly float[] _itemFactor, _queryFactor, _gap;
 
     /// <param name="rows">[V, E], finite.</param>
     /// <param name="bias">[V].</param>
@@ -40,6 +40,7 @@ internal sealed unsafe class Int8Catalog : IDisposable
         _upperBias = new AlignedBuffer((long)Blocks * Int8Kernel.Columns);
         _itemFactor = new float[Blocks];
         _queryFactor = new float[Blocks];
+        _gap = new float[Blocks];
         for (var block = 0; block < Blocks; block++)
             new Span<byte>(Codes(block), Groups * Int8Kernel.GroupBytes).Fill(ZeroPoint);
         for (var item = 0; item < Count; item++)
@@ -56,7 +57,7 @@ internal sealed unsafe class Int8Catalog : IDisposable
 
     public int Blocks { get; }
 
-    public long Bytes => _codes.Bytes + _scale.Bytes + _upperBias.Bytes + (8L * Blocks);
+    public long Bytes => _codes.Bytes + _scale.Bytes + _upperBias.Bytes + (12L * Blocks);
 
     /// <summary>Largest ‖x‖ and largest |b|: a query whose scores could leave float32's range is not for bytes.</summary>
     public double MaxNorm { get; private set; }
@@ -64,7 +65,7 @@ internal sealed unsafe class Int8Catalog : IDisposable
     public double MaxBias { get; private set; }
 
     /// <param name="count">V.</param>
-    public static long BytesFor(long count, int depth) => (count + 63) / 64 * ((64L * ((4 * Int8Kernel.Groups(depth)) + 8)) + 8);
+    public static long BytesFor(long count, int depth) => (count + 63) / 64 * ((64L * ((4 * Int8Kernel.Groups(depth)) + 8)) + 12);
 
     /// <summary>[Groups, 64, 4].</summary>
     public byte* Codes(int block) => (byte*)_codes.Pointer + ((long)block * Groups * Int8Kernel.GroupBytes);
@@ -79,6 +80,12 @@ internal sealed unsafe class Int8Catalog : IDisposable
     /// <param name="norm">‖q‖, rounded up.</param>
     /// <param name="error">‖q − q̂‖, rounded up.</param>
     public float Radius(int block, float norm, float error) => (norm * _itemFactor[block]) + (error * _queryFactor[block]);
+
+    /// <summary>
+    /// An item's upper bias less this is at most its bias less its slack: the two sides of the bound without a look at the bias itself,
+    /// which stands elsewhere in memory.
+    /// </summary>
+    public float Gap(int block) => _gap[block];
 
     public void Dispose()
     {
@@ -117,7 +124,9 @@ internal sealed unsafe class Int8Catalog : IDisposable
         _itemFactor[block] = MathF.Max(_itemFactor[block], (float)(itemFactor * margin));
         _queryFactor[block] = MathF.Max(_queryFactor[block], (float)(codeNorm * up * margin));
         Scale(block)[column] = scale;
-        UpperBias(block)[column] = MathF.BitIncrement((float)(bias + slack));
+        var upperBias = MathF.BitIncrement((float)(bias + slack));
+        UpperBias(block)[column] = upperBias;
+        _gap[block] = MathF.Max(_gap[block], MathF.BitIncrement((float)(2 * ((double)upperBias - bias))));
         MaxNorm = Math.Max(MaxNorm, norm);
         MaxBias = Math.Max(MaxBias, Math.Abs((double)bias));
     }

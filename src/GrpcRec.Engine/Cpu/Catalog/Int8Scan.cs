@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace GrpcRec.Engine.Cpu.Catalog;
@@ -12,15 +13,12 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
     /// <summary>A block with more candidates than this is scored whole: cheaper than one by one.</summary>
     private const int DenseBlock = 12;
 
-    private readonly AlignedBuffer _scratch = new((Int8Kernel.MaxRows * Int8Kernel.Columns) + (2 * Int8Kernel.Columns));
+    private readonly AlignedBuffer _scratch = new((Int8Kernel.MaxRows * Int8Kernel.Columns) + Int8Kernel.Columns);
 
     private int* Sums => (int*)_scratch.Pointer;
 
     /// <summary>[64].</summary>
-    private float* Uppers => _scratch.Pointer + (Int8Kernel.MaxRows * Int8Kernel.Columns);
-
-    /// <summary>[64].</summary>
-    private float* Scores => Uppers + Int8Kernel.Columns;
+    private float* Scores => _scratch.Pointer + (Int8Kernel.MaxRows * Int8Kernel.Columns);
 
     /// <param name="whole">Queries without a mask, in rows 0…; their bytes have begun, as have those of the others.</param>
     /// <param name="single">Others, wherever they stand: a mask lets most of them pass over blocks.</param>
@@ -44,7 +42,7 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
             {
                 if (query.Mask is not null && query.Mask.Words[block] == 0)
                     continue;
-                Int8Kernel.Multiply<SignedInputs>(table.Int8, 1, catalog.Codes(block), catalog.Groups, (byte*)query.Codes.Pointer, stride, Sums);
+                Int8Kernel.Multiply<SignedInputs>(table.Int8, 1, catalog.Codes(block), catalog.Groups, (byte*)query.Bytes->Codes, stride, Sums);
                 Collect(catalog, query, block, Sums);
             }
         }
@@ -53,48 +51,58 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
         ScoreLeft(single);
     }
 
+    public void Dispose() => _scratch.Dispose();
+
     private void ScoreLeft(ReadOnlySpan<ScanQuery> queries)
     {
         foreach (var query in queries)
         {
-            query.Codes.Prune(query.Heap.Threshold);
-            list.Run(query, query.Codes.Items);
+            query.Bytes->Prune();
+            list.Run(query, query.Bytes->Items);
         }
     }
-
-    public void Dispose() => _scratch.Dispose();
 
     /// <summary>Keeps the items that can still be among the best.</summary>
     /// <param name="sums">[64] of products of bytes.</param>
     private void Collect(Int8Catalog catalog, ScanQuery query, int block, int* sums)
     {
-        var bytes = query.Codes;
-        var radius = catalog.Radius(block, bytes.Norm, bytes.Error);
-        float* scale = catalog.Scale(block), bias = catalog.UpperBias(block);
-        var offset = Vector512.Create(bytes.Offset);
-        var t = Vector512.Create(bytes.Scale);
-        var r = Vector512.Create(radius);
-        var threshold = Vector512.Create(bytes.Threshold);
-        var items = 0UL;
-        for (var j = 0; j < Int8Kernel.Columns; j += 16)
-        {
-            var products = Vector512.ConvertToSingle(Vector512.Load(sums + j) - offset);
-            var upper = Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(products, t, r), Vector512.Load(scale + j), Vector512.Load(bias + j));
-            upper.Store(Uppers + j);
-            items |= Vector512.GreaterThanOrEqual(upper, threshold).ExtractMostSignificantBits() << j;
-        }
-
+        var bytes = query.Bytes;
+        var radius = catalog.Radius(block, bytes->Norm, bytes->Error);
+        var items = Above(sums, catalog.Scale(block), catalog.UpperBias(block), bytes->Offset, bytes->Scale, radius, bytes->Threshold);
         if (items == 0)
             return;
-        items = query.Allowed(block, items & table.ItemsOf(block));
+        items &= table.ItemsOf(block);
+        if (bytes->IsFiltered)
+            items = query.Allowed(block, items);
         if (items != 0)
             Keep(catalog, query, block, items, sums, radius);
     }
 
+    /// <summary>Items of a block whose upper bound s·(t·(sum − offset) + radius) + b reaches the threshold.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Above(int* sums, float* scale, float* bias, int offset, float t, float radius, float threshold)
+    {
+        var o = Vector512.Create(offset);
+        Vector512<float> f = Vector512.Create(t), r = Vector512.Create(radius), h = Vector512.Create(threshold);
+        return Above(sums, scale, bias, o, f, r, h)
+            | (Above(sums + 16, scale + 16, bias + 16, o, f, r, h) << 16)
+            | (Above(sums + 32, scale + 32, bias + 32, o, f, r, h) << 32)
+            | (Above(sums + 48, scale + 48, bias + 48, o, f, r, h) << 48);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong Above(
+        int* sums, float* scale, float* bias, Vector512<int> offset, Vector512<float> t, Vector512<float> radius, Vector512<float> threshold)
+    {
+        var products = Vector512.ConvertToSingle(Vector512.Load(sums) - offset);
+        var upper = Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(products, t, radius), Vector512.Load(scale), Vector512.Load(bias));
+        return Vector512.GreaterThanOrEqual(upper, threshold).ExtractMostSignificantBits();
+    }
+
     private void Keep(Int8Catalog catalog, ScanQuery query, int block, ulong items, int* sums, float radius)
     {
-        var bytes = query.Codes;
-        if (bytes.Count > QueryCodes.Capacity - Int8Kernel.Columns)
+        var bytes = query.Bytes;
+        if (bytes->Count >= bytes->Limit)
             MakeRoom(query);
         var from = block * Int8Kernel.Columns;
         if (BitOperations.PopCount(items) > DenseBlock)
@@ -104,8 +112,8 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
             for (; items != 0; items &= items - 1)
             {
                 var lane = BitOperations.TrailingZeroCount(items);
-                if (Scores[lane] >= bytes.Threshold)
-                    bytes.Add(from + lane, Scores[lane], Scores[lane]);
+                if (Scores[lane] >= bytes->Threshold)
+                    bytes->Add(from + lane, Scores[lane], Scores[lane]);
             }
 
             return;
@@ -114,20 +122,21 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
         for (; items != 0; items &= items - 1)
         {
             var lane = BitOperations.TrailingZeroCount(items);
-            // Twice the slack below the upper bias is the lower one.
-            double upperBias = catalog.UpperBias(block)[lane], bias = table.ItemBias.Pointer[from + lane];
-            var lower = (catalog.Scale(block)[lane] * (((double)bytes.Scale * (sums[lane] - bytes.Offset)) - radius)) + (2 * bias) - upperBias;
-            bytes.Add(from + lane, MathF.BitDecrement((float)lower), Uppers[lane]);
+            double scale = catalog.Scale(block)[lane], width = scale * radius;
+            var middle = (scale * bytes->Scale * (sums[lane] - bytes->Offset)) + catalog.UpperBias(block)[lane];
+            var lower = middle - width - catalog.Gap(block);
+            var upper = middle + width;
+            bytes->Add(from + lane, MathF.BitDecrement((float)lower), MathF.BitIncrement((float)upper));
         }
     }
 
     /// <summary>Forgets candidates; where too many are left, scores them now. Bounds then cost more than they save, but memory stays put.</summary>
     private void MakeRoom(ScanQuery query)
     {
-        query.Codes.Prune(query.Heap.Threshold);
-        if (query.Codes.Count <= QueryCodes.Capacity / 2)
+        query.Bytes->Prune();
+        if (query.Bytes->Count < Int8Query.Capacity - Int8Kernel.Columns)
             return;
-        list.Run(query, query.Codes.Items);
-        query.Codes.Clear(query.Heap.Threshold);
+        list.Run(query, query.Bytes->Items);
+        query.Bytes->Clear(query.Heap.Threshold);
     }
 }

@@ -1,11 +1,12 @@
 using System.Numerics;
+using System.Runtime.Intrinsics.X86;
 
 namespace GrpcRec.Engine.Cpu.Catalog;
 
 /// <summary>Scores of single items, whose embeddings are fetched one by one: for short lists, and for what bounds have left.</summary>
 internal sealed unsafe class ListScan(CatalogTable table)
 {
-    private const int Chunk = 4;
+    private const int Chunk = 8, CacheLine = 64;
     private readonly int[] _items = new int[64];
 
     /// <summary>Offers all.</summary>
@@ -15,20 +16,38 @@ internal sealed unsafe class ListScan(CatalogTable table)
         var sums = stackalloc float[Chunk];
         fixed (float* embedding = table.Rows)
         {
+            Fetch(embedding, items[..Math.Min(Chunk, items.Length)]);
             for (var n = 0; n < items.Length; n += Chunk)
             {
+                // 1. Ask for the next rows: each is a place of its own in memory, and what is computed meanwhile hides the way to it.
+                var next = Math.Min(n + Chunk, items.Length);
+                Fetch(embedding, items[next..Math.Min(next + Chunk, items.Length)]);
+
+                // 2. Score these; past the end the last item is computed again.
                 for (var i = 0; i < Chunk; i++)
                 {
-                    // Past the end the last item is computed again.
                     var item = items[Math.Min(n + i, items.Length - 1)];
                     rows[i] = embedding + ((long)item * table.Depth);
                     sums[i] = table.ItemBias.Pointer[item];
                 }
 
-                table.Kernel.MultiplyFour(query.Vector, table.Depth, rows, sums);
+                table.Kernel.MultiplyEight(query.Vector, table.Depth, rows, sums);
                 for (var i = 0; i < Math.Min(Chunk, items.Length - n); i++)
                     query.Heap.Offer(items[n + i], sums[i]);
             }
+        }
+    }
+
+    private void Fetch(float* embedding, ReadOnlySpan<int> items)
+    {
+        if (!Sse.IsSupported)
+            return;
+        foreach (var item in items)
+        {
+            var row = (byte*)(embedding + ((long)item * table.Depth));
+            Sse.Prefetch0(table.ItemBias.Pointer + item);
+            for (var at = 0; at < table.Depth * sizeof(float); at += CacheLine)
+                Sse.Prefetch0(row + at);
         }
     }
 

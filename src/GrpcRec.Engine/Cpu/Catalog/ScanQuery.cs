@@ -3,17 +3,18 @@ using GrpcRec.Engine.Ranking;
 namespace GrpcRec.Engine.Cpu.Catalog;
 
 /// <summary>One query on its way through the catalogue; used again by the next.</summary>
-internal sealed unsafe class ScanQuery
+internal sealed unsafe class ScanQuery : IDisposable
 {
     private static readonly RankQuery None = new() { Slot = default, K = 1 };
     private int _nextExcluded;
+    private AlignedBuffer? _candidates;
 
     /// <param name="vector">[E, padded to 64] for the projected query.</param>
-    /// <param name="codes">[E, padded] for its bytes.</param>
-    public ScanQuery(float* vector, sbyte* codes)
+    /// <param name="bytes">Its form in bytes, with memory for the codes.</param>
+    public ScanQuery(float* vector, Int8Query* bytes)
     {
         Vector = vector;
-        Codes = new QueryCodes(codes);
+        Bytes = bytes;
     }
 
     /// <summary>What was asked.</summary>
@@ -22,7 +23,7 @@ internal sealed unsafe class ScanQuery
     /// <summary>[E, padded to 64].</summary>
     public float* Vector { get; }
 
-    public QueryCodes Codes { get; }
+    public Int8Query* Bytes { get; }
 
     public TopKHeap Heap { get; } = new();
 
@@ -34,6 +35,19 @@ internal sealed unsafe class ScanQuery
     {
         (Query, Mask, _nextExcluded) = (query, mask, 0);
         Heap.Begin(new RankedItem[Math.Min(query.K, left)]);
+    }
+
+    /// <summary>Makes bytes of the query, and room for candidates the first time.</summary>
+    /// <returns>False: the numbers are too large for bounds.</returns>
+    public bool TryBeginBytes(Int8Catalog catalog)
+    {
+        if (!Bytes->HasMemory)
+        {
+            _candidates = new AlignedBuffer(Int8Query.MemoryFloats);
+            Bytes->Give(_candidates.Pointer);
+        }
+
+        return Bytes->TryBegin(catalog, Vector, Query.K, Mask is not null || Query.Excluded.Length > 0);
     }
 
     public void Finish()
@@ -57,4 +71,6 @@ internal sealed unsafe class ScanQuery
 
         return items;
     }
+
+    public void Dispose() => _candidates?.Dispose();
 }

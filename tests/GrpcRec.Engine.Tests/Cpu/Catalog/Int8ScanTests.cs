@@ -86,7 +86,7 @@ public sealed class Int8ScanTests
             bias[item] += (random.Next(5) - 2) * 1e-7f;
         var queries = Enumerable.Range(0, 3).Select(_ => Query(Items.AllEqual, rows, depth, random)).ToArray();
         using var run = new ScanRun(rows, bias, KernelPath.Auto);
-        foreach (var k in new[] { 1, 100, QueryCodes.MaxK })
+        foreach (var k in new[] { 1, 100, Int8Query.MaxK })
             AssertEqual(run.Run(ScanKind.Float32, queries, k, []), run.Run(ScanKind.Int8, queries, k, []));
     }
 
@@ -157,11 +157,11 @@ public sealed class Int8ScanTests
 
     /// <summary>
     /// All score 0 but one that scores 1. What rounding takes from that one points along the query, so that its bytes are far too low and
-    /// nearly all of the bound is needed. It stands in the second block: the first, scored whole, has set the threshold.
+    /// nearly all of the bound is needed. It stands in the third block: those before it have set the threshold.
     /// </summary>
     private static (float[] Rows, float[] Bias, float[] Query, int Best) Adversarial(Random random)
     {
-        const int count = 128, depth = 32, best = 100;
+        const int count = 192, depth = 32, best = 150;
         var rows = new float[count * depth];
         var bias = new float[count];
         var query = Enumerable.Range(0, depth).Select(k => k == 0 ? 0.1f : random.Next(2) == 0 ? 1f : -1f).ToArray();

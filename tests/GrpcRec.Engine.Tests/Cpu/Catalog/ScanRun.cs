@@ -10,7 +10,8 @@ namespace GrpcRec.Engine.Tests.Cpu.Catalog;
 internal sealed unsafe class ScanRun : IDisposable
 {
     private readonly PackedMatrix _packed;
-    private readonly AlignedBuffer _bias, _vectors, _codes, _sums;
+    private readonly AlignedBuffer _bias, _vectors, _codes, _bytes, _sums;
+    private readonly ScanQuery[] _rows;
     private readonly CatalogTable _table;
     private readonly int _stride, _codeStride;
 
@@ -29,6 +30,13 @@ internal sealed unsafe class ScanRun : IDisposable
         _codeStride = 4 * Int8Kernel.Groups(depth);
         _vectors = new AlignedBuffer(CatalogScan.MaxQueries * _stride);
         _codes = new AlignedBuffer(CatalogScan.MaxQueries * _codeStride);
+        _bytes = new AlignedBuffer(CatalogScan.MaxQueries * sizeof(Int8Query) / sizeof(float));
+        _rows = [.. Enumerable.Range(0, CatalogScan.MaxQueries).Select(row =>
+        {
+            var bytes = (Int8Query*)_bytes.Pointer + row;
+            bytes->Codes = (sbyte*)_codes.Pointer + (row * _codeStride);
+            return new ScanQuery(_vectors.Pointer + (row * _stride), bytes);
+        })];
         _sums = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
     }
 
@@ -40,9 +48,8 @@ internal sealed unsafe class ScanRun : IDisposable
     {
         var rows = queries.Select((query, row) =>
         {
-            var scan = new ScanQuery(_vectors.Pointer + (row * _stride), (sbyte*)_codes.Pointer + (row * _codeStride));
-            query.CopyTo(new Span<float>(scan.Vector, query.Length));
-            return scan;
+            query.CopyTo(new Span<float>(_rows[row].Vector, query.Length));
+            return _rows[row];
         }).ToArray();
         var asked = rows.Select(_ => new RankQuery { Slot = default, K = k, Excluded = excluded }).ToArray();
         for (var row = 0; row < rows.Length; row++)
@@ -55,13 +62,13 @@ internal sealed unsafe class ScanRun : IDisposable
         else
         {
             using var int8 = new Int8Scan(_table, (sbyte*)_codes.Pointer, _codeStride, new ListScan(_table));
-            var inBytes = rows.Where(row => row.Codes.TryBegin(_table.Codes!, row.Vector, k)).ToArray();
+            var inBytes = rows.Where(row => row.TryBeginBytes(_table.Codes!)).ToArray();
             if (inBytes.Length == rows.Length)
                 int8.Run(rows, []);
             else
                 int8.Run([], inBytes);
             float32.Run([], [.. rows.Except(inBytes)]);
-            Candidates = inBytes.Sum(row => row.Codes.Count);
+            Candidates = inBytes.Sum(row => row.Bytes->Count);
         }
 
         foreach (var row in rows)
@@ -73,7 +80,9 @@ internal sealed unsafe class ScanRun : IDisposable
     {
         _packed.Dispose();
         _table.Dispose();
-        foreach (var buffer in new[] { _bias, _vectors, _codes, _sums })
+        foreach (var buffer in new[] { _bias, _vectors, _codes, _bytes, _sums })
             buffer.Dispose();
+        foreach (var row in _rows)
+            row.Dispose();
     }
 }

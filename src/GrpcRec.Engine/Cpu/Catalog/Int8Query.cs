@@ -1,0 +1,186 @@
+using System.Runtime.Intrinsics;
+
+namespace GrpcRec.Engine.Cpu.Catalog;
+
+/// <summary>
+/// A query in signed bytes, and the candidates that its bounds have left so far. One cache line, outside the garbage collector: a tile
+/// of queries is gone through once for every block of items, and what does not fit the first-level cache is then waited for.
+/// </summary>
+internal unsafe struct Int8Query
+{
+    /// <summary>Floats of memory for the candidates.</summary>
+    public const int MemoryFloats = 3 * (Capacity + Lanes);
+
+    /// <summary>Candidates held: some times what a k of 100 leaves of a million items.</summary>
+    public const int Capacity = 4096;
+
+    /// <summary>Longest k that is worth bounds.</summary>
+    public const int MaxK = 1024;
+
+    private const int Lanes = 16;
+
+    /// <summary>Halvings of the interval between the threshold and the best: far finer than the bounds are wide.</summary>
+    private const int Halvings = 16;
+
+    /// <summary>Norms past these could take a bound out of float32's range.</summary>
+    private const double MaxNorm = 1e15, MaxBias = 1e30;
+
+    /// <summary>[E, padded to 4] zero past E.</summary>
+    public sbyte* Codes;
+
+    // [Capacity] each: item, and what it scores at most and at least.
+    private int* _items;
+    private float* _uppers, _lowers;
+    private int _k;
+
+    /// <summary>128·Σ codes: what the items' zero point adds to each sum.</summary>
+    public int Offset;
+
+    /// <summary>t: a code is worth this.</summary>
+    public float Scale;
+
+    /// <summary>‖q‖, rounded up.</summary>
+    public float Norm;
+
+    /// <summary>‖q − q̂‖, rounded up.</summary>
+    public float Error;
+
+    /// <summary>Some k items score at least this; −∞ until so many are known.</summary>
+    public float Threshold;
+
+    public int Count;
+
+    /// <summary>Candidates from which on it is worth finding a higher threshold.</summary>
+    public int Limit;
+
+    /// <summary>Some items may not be returned.</summary>
+    public bool IsFiltered;
+
+    public readonly ReadOnlySpan<int> Items => new(_items, Count);
+
+    public readonly bool HasMemory => _items is not null;
+
+    /// <param name="memory">[<see cref="MemoryFloats"/>], the query's for good.</param>
+    public void Give(float* memory)
+    {
+        _uppers = memory;
+        _lowers = _uppers + Capacity + Lanes;
+        _items = (int*)(_lowers + Capacity + Lanes);
+    }
+
+    /// <param name="query">[E].</param>
+    /// <param name="k">1…<see cref="MaxK"/>.</param>
+    /// <returns>False: the numbers are too large for bounds in float32.</returns>
+    public bool TryBegin(Int8Catalog catalog, float* query, int k, bool isFiltered)
+    {
+        double squares = 0, rest = 0;
+        var largest = 0f;
+        for (var i = 0; i < catalog.Depth; i++)
+        {
+            squares += (double)query[i] * query[i];
+            largest = MathF.Max(largest, MathF.Abs(query[i]));
+        }
+
+        // Not "or": what is no number is not below anything.
+        if (!(squares < MaxNorm * MaxNorm && catalog.MaxNorm < MaxNorm && catalog.MaxBias < MaxBias))
+            return false;
+        Scale = MathF.Max(largest / Int8Catalog.MaxCode, Int8Catalog.MinScale);
+        var sum = 0;
+        for (var i = 0; i < catalog.Depth; i++)
+        {
+            var code = (int)Math.Clamp(Math.Round((double)query[i] / Scale), -Int8Catalog.MaxCode, Int8Catalog.MaxCode);
+            Codes[i] = (sbyte)code;
+            sum += code;
+            var off = query[i] - ((double)Scale * code);
+            rest += off * off;
+        }
+
+        Offset = 128 * sum;
+        Norm = MathF.BitIncrement((float)Math.Sqrt(squares));
+        Error = MathF.BitIncrement((float)Math.Sqrt(rest));
+        (_k, Count, Limit, Threshold, IsFiltered) = (k, 0, k, float.NegativeInfinity, isFiltered);
+        return true;
+    }
+
+    /// <summary>Takes an item whose score is from <paramref name="lower"/> to <paramref name="upper"/>. Room is the caller's to see to.</summary>
+    public void Add(int item, float lower, float upper)
+    {
+        _items[Count] = item;
+        _lowers[Count] = lower;
+        _uppers[Count++] = upper;
+    }
+
+    /// <summary>Finds a higher threshold and forgets the candidates that cannot be among the best k.</summary>
+    public void Prune()
+    {
+        RaiseThreshold();
+        var kept = 0;
+        for (var i = 0; i < Count; i++)
+        {
+            // Written in any case, counted if kept: which of them stay cannot be foreseen.
+            var upper = _uppers[i];
+            (_items[kept], _lowers[kept], _uppers[kept]) = (_items[i], _lowers[i], upper);
+            kept += upper >= Threshold ? 1 : 0;
+        }
+
+        Count = kept;
+        Limit = Math.Min(Capacity - Int8Kernel.Columns, Math.Max(2 * Count, Count + Int8Kernel.Columns));
+    }
+
+    /// <summary>Forgets all: they have been scored.</summary>
+    /// <param name="threshold">The k-th best of the scores.</param>
+    public void Clear(float threshold)
+    {
+        Count = 0;
+        Threshold = MathF.Max(Threshold, threshold);
+        Limit = Capacity - Int8Kernel.Columns;
+    }
+
+    /// <summary>
+    /// The k-th best lower bound, nearly: any number that k of them reach will do, and counting is much cheaper than ordering. Halves the
+    /// interval in the order of the floats' bits, so that it makes no odds how large they are.
+    /// </summary>
+    private void RaiseThreshold()
+    {
+        if (Count < _k)
+            return;
+        for (var i = 0; i < Lanes; i++)
+            _lowers[Count + i] = float.NegativeInfinity;
+        float least = float.PositiveInfinity, most = float.NegativeInfinity;
+        for (var i = 0; i < Count; i++)
+        {
+            least = MathF.Min(least, _lowers[i]);
+            most = MathF.Max(most, _lowers[i]);
+        }
+
+        int low = Key(MathF.Max(least, Threshold)), high = Key(most);
+        for (var n = 0; n < Halvings && low < high; n++)
+        {
+            var middle = (int)(((long)low + high + 1) / 2);
+            if (CountFrom(Value(middle)) >= _k)
+                low = middle;
+            else
+                high = middle - 1;
+        }
+
+        Threshold = MathF.Max(Threshold, Value(low));
+    }
+
+    private readonly int CountFrom(float value)
+    {
+        var v = Vector512.Create(value);
+        var count = Vector512<int>.Zero;
+        for (var i = 0; i < Count; i += Lanes)
+            count -= Vector512.GreaterThanOrEqual(Vector512.Load(_lowers + i), v).AsInt32();
+        return Vector512.Sum(count);
+    }
+
+    /// <summary>Integers in the order of the floats, and back.</summary>
+    private static int Key(float value)
+    {
+        var bits = BitConverter.SingleToInt32Bits(value);
+        return bits ^ ((bits >> 31) & int.MaxValue);
+    }
+
+    private static float Value(int key) => BitConverter.Int32BitsToSingle(key ^ ((key >> 31) & int.MaxValue));
+}
