@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace GrpcRec.Engine.Cpu.Catalog;
@@ -111,20 +112,45 @@ internal unsafe struct Int8Query
     }
 
     /// <summary>Finds a higher threshold and forgets the candidates that cannot be among the best k.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Prune()
     {
-        RaiseThreshold();
-        var kept = 0;
+        Threshold = MathF.Max(Threshold, Reached(_lowers, Threshold));
+        Keep(Threshold, 0);
+        Limit = Math.Min(Capacity - Int8Kernel.Columns, Math.Max(2 * Count, Count + Int8Kernel.Columns));
+    }
+
+    /// <summary>Puts those first that are likeliest to be among the best: about k of them.</summary>
+    /// <returns>How many.</returns>
+    public int BringForward()
+    {
+        var upper = Reached(_uppers, float.NegativeInfinity);
+        var first = 0;
         for (var i = 0; i < Count; i++)
+        {
+            if (!(_uppers[i] >= upper))
+                continue;
+            (_items[i], _items[first]) = (_items[first], _items[i]);
+            (_uppers[i], _uppers[first]) = (_uppers[first], _uppers[i]);
+            first++;
+        }
+
+        return first;
+    }
+
+    /// <summary>Forgets those from <paramref name="start"/> on that cannot reach the threshold.</summary>
+    public void Keep(float threshold, int start)
+    {
+        var kept = start;
+        for (var i = start; i < Count; i++)
         {
             // Written in any case, counted if kept: which of them stay cannot be foreseen.
             var upper = _uppers[i];
             (_items[kept], _lowers[kept], _uppers[kept]) = (_items[i], _lowers[i], upper);
-            kept += upper >= Threshold ? 1 : 0;
+            kept += upper >= threshold ? 1 : 0;
         }
 
         Count = kept;
-        Limit = Math.Min(Capacity - Int8Kernel.Columns, Math.Max(2 * Count, Count + Int8Kernel.Columns));
     }
 
     /// <summary>Forgets all: they have been scored.</summary>
@@ -137,42 +163,49 @@ internal unsafe struct Int8Query
     }
 
     /// <summary>
-    /// The k-th best lower bound, nearly: any number that k of them reach will do, and counting is much cheaper than ordering. Halves the
-    /// interval in the order of the floats' bits, so that it makes no odds how large they are.
+    /// The k-th largest, nearly: a number that at least k of the candidates reach. Any will do, and counting is much cheaper than
+    /// ordering. Halves the interval in the order of the floats' bits, so that it makes no odds how large they are.
     /// </summary>
-    private void RaiseThreshold()
+    /// <param name="values">[Count], and room for a vector.</param>
+    /// <param name="floor">Given back when fewer than k reach more.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly float Reached(float* values, float floor)
     {
         if (Count < _k)
-            return;
-        for (var i = 0; i < Lanes; i++)
-            _lowers[Count + i] = float.NegativeInfinity;
-        float least = float.PositiveInfinity, most = float.NegativeInfinity;
-        for (var i = 0; i < Count; i++)
+            return floor;
+        // The last vector is filled up twice, so that the loops need no tail: with what is no minimum, then with what is not counted.
+        Vector512.Create(values[0]).Store(values + Count);
+        Vector512<float> least = Vector512.Create(values[0]), most = least;
+        for (var i = 0; i < Count; i += Lanes)
         {
-            least = MathF.Min(least, _lowers[i]);
-            most = MathF.Max(most, _lowers[i]);
+            var v = Vector512.Load(values + i);
+            least = Vector512.MinNative(least, v);
+            most = Vector512.MaxNative(most, v);
         }
 
-        int low = Key(MathF.Max(least, Threshold)), high = Key(most);
+        Vector512.Create(float.NegativeInfinity).Store(values + Count);
+        float from = float.PositiveInfinity, to = float.NegativeInfinity;
+        for (var i = 0; i < Lanes; i++)
+        {
+            from = MathF.Min(from, least[i]);
+            to = MathF.Max(to, most[i]);
+        }
+
+        int low = Key(MathF.Max(from, floor)), high = Key(to);
         for (var n = 0; n < Halvings && low < high; n++)
         {
             var middle = (int)(((long)low + high + 1) / 2);
-            if (CountFrom(Value(middle)) >= _k)
+            var v = Vector512.Create(Value(middle));
+            var count = Vector512<int>.Zero;
+            for (var i = 0; i < Count; i += Lanes)
+                count -= Vector512.GreaterThanOrEqual(Vector512.Load(values + i), v).AsInt32();
+            if (Vector512.Sum(count) >= _k)
                 low = middle;
             else
                 high = middle - 1;
         }
 
-        Threshold = MathF.Max(Threshold, Value(low));
-    }
-
-    private readonly int CountFrom(float value)
-    {
-        var v = Vector512.Create(value);
-        var count = Vector512<int>.Zero;
-        for (var i = 0; i < Count; i += Lanes)
-            count -= Vector512.GreaterThanOrEqual(Vector512.Load(_lowers + i), v).AsInt32();
-        return Vector512.Sum(count);
+        return Value(low);
     }
 
     /// <summary>Integers in the order of the floats, and back.</summary>

@@ -57,8 +57,12 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
     {
         foreach (var query in queries)
         {
+            // The likeliest set a threshold that spares most of the others.
             query.Bytes->Prune();
-            list.Run(query, query.Bytes->Items);
+            var first = query.Bytes->BringForward();
+            list.Run(query, query.Bytes->Items[..first]);
+            query.Bytes->Keep(query.Heap.Threshold, first);
+            list.Run(query, query.Bytes->Items[first..]);
         }
     }
 
