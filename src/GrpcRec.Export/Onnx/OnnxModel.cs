@@ -35,13 +35,16 @@ public static class OnnxModel
         var manifest = model.Manifest;
         if (options.Int8 && manifest.Encoder.Kind != EncoderKind.Lstm)
             throw new ExportException($"the model's encoder is a {manifest.Encoder.Kind}; only an lstm has an 8-bit ONNX form");
+        if (!options.ReadsLengths && manifest.Encoder.Kind is EncoderKind.Bag or EncoderKind.Cnn)
+            throw new ExportException($"the model's encoder is a {manifest.Encoder.Kind}; only a recurrent one can be exported without lengths");
         var graph = new OnnxGraph(model);
 
         // 1. Inputs.
         graph.Input(OnnxEncoder.ItemIds, TensorProto.Types.DataType.Int64, "Dense item ids of the events, oldest first, padded at the end by any valid id.", "batch", "time");
         if (manifest.Encoder.BehaviorEmbeddingSize > 0)
             graph.Input(OnnxEncoder.BehaviorIds, TensorProto.Types.DataType.Int64, "Dense behaviour ids of the events.", "batch", "time");
-        graph.Input(OnnxEncoder.Lengths, TensorProto.Types.DataType.Int32, "Events of each sequence.", "batch");
+        if (options.ReadsLengths)
+            graph.Input(OnnxEncoder.Lengths, TensorProto.Types.DataType.Int32, "Events of each sequence.", "batch");
         if (OnnxHeads.ReadsCandidates(manifest, options))
             graph.Input(OnnxTrunk.CandidateIds, TensorProto.Types.DataType.Int64, "Dense ids of the items to score.", "batch", "candidates");
 

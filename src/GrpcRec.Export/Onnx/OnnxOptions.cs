@@ -11,6 +11,9 @@ public sealed record OnnxOptions
     /// <summary>Logits of next_item for the whole catalogue.</summary>
     public bool CatalogLogits { get; init; } = true;
 
+    /// <summary>False: the graph has no input <c>lengths</c>; all sequences of a batch are as long as it. Recurrent encoders only.</summary>
+    public bool ReadsLengths { get; init; } = true;
+
     /// <summary>
     /// lstm only: recurrent layers as ONNX Runtime's own <c>com.microsoft.DynamicQuantizeLSTM</c>, weights to 8 bits with a scale per
     /// output channel. For comparison with that runtime's fastest form.

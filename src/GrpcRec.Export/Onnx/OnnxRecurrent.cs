@@ -11,6 +11,8 @@ internal sealed class OnnxRecurrent(OnnxGraph graph, OnnxOptions options) : Onnx
 {
     private const string MicrosoftDomain = "com.microsoft";
 
+    private readonly string _lengths = options.ReadsLengths ? Lengths : "";
+
     /// <summary>For each gate of ONNX, which of ours it is.</summary>
     private int[] Order => Encoder.Kind switch
     {
@@ -50,12 +52,12 @@ internal sealed class OnnxRecurrent(OnnxGraph graph, OnnxOptions options) : Onnx
         {
             var input = Quantised(inputWeight, w, width);
             var state = Quantised(stateWeight, r, Encoder.HiddenSize);
-            Graph.AddNode("DynamicQuantizeLSTM", [x, input.Weights, state.Weights, bias, Lengths, "", "", "", input.Scales, input.Zeros, state.Scales, state.Zeros],
+            Graph.AddNode("DynamicQuantizeLSTM", [x, input.Weights, state.Weights, bias, _lengths, "", "", "", input.Scales, input.Zeros, state.Scales, state.Zeros],
                 outputs, [size], MicrosoftDomain);
             return;
         }
 
-        string[] inputs = [x, Graph.Floats(inputWeight + ".onnx", w, 1, Rows, width), Graph.Floats(stateWeight + ".onnx", r, 1, Rows, Encoder.HiddenSize), bias, Lengths];
+        string[] inputs = [x, Graph.Floats(inputWeight + ".onnx", w, 1, Rows, width), Graph.Floats(stateWeight + ".onnx", r, 1, Rows, Encoder.HiddenSize), bias, _lengths];
         if (Encoder.Kind == EncoderKind.Gru)
             Graph.AddNode("GRU", inputs, outputs, [size, OnnxGraph.Attribute("linear_before_reset", Encoder.ResetPlacement == ResetPlacement.AfterProduct ? 1 : 0)]);
         else

@@ -22,6 +22,9 @@ public sealed unsafe record MachinePeaks(double FmaOneThread, double FmaTwoThrea
 
     private const int FmaLoops = 4_000_000;
 
+    /// <summary>Floating-point operations of one loop of <see cref="FmaLoop"/>.</summary>
+    public const double FlopsPerLoop = Sums * 16 * 2;
+
     // 12 sums hide the latency of 4 cycles × 2 units with room to spare, and fit the 16 registers that AVX2 has too.
     private const int Sums = 12;
     private const int HugePage = 2 << 20;
@@ -45,7 +48,7 @@ public sealed unsafe record MachinePeaks(double FmaOneThread, double FmaTwoThrea
             for (long at = 0; at < ReadBytes; at += 1 << 30)
                 new Span<byte>(memory + at, (int)Math.Min(1 << 30, ReadBytes - at)).Fill(1);
             const long Half = ReadBytes / 2;
-            var flops = FmaLoops * (double)Sums * Vector512<float>.Count * 2;
+            var flops = FmaLoops * FlopsPerLoop;
             return new MachinePeaks(
                 flops / Best(() => FmaLoop(FmaLoops)) / 1e9,
                 2 * flops / Best(() => pair.Run(() => FmaLoop(FmaLoops), () => FmaLoop(FmaLoops))) / 1e9,
@@ -71,8 +74,9 @@ public sealed unsafe record MachinePeaks(double FmaOneThread, double FmaTwoThrea
         return best;
     }
 
+    /// <summary>Fused multiply-adds and nothing else, for a contestant of a share's own run.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static float FmaLoop(int loops)
+    public static float FmaLoop(int loops)
     {
         var x = Vector512.Create(0.999999f);
         var y = Vector512.Create(1e-6f);

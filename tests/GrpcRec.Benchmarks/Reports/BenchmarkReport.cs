@@ -15,11 +15,15 @@ public sealed record BenchmarkReport(string Bench, string Machine, int Threads, 
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
+    private const int TableWidth = 140;
+
     public string ToJson() => JsonSerializer.Serialize(this, Format);
 
     public void WriteTable(IAnsiConsole console)
     {
         ArgumentNullException.ThrowIfNull(console);
+        // A file or a pipe has no width; a row in one line can be searched for.
+        console.Profile.Width = Math.Max(console.Profile.Width, TableWidth);
         var table = new Table().Border(TableBorder.Simple).AddColumns("row", "ratio", "goal", "", "ours", "theirs", "unit", "spread", "against");
         foreach (var row in Rows)
         {
@@ -41,7 +45,7 @@ public sealed record BenchmarkReport(string Bench, string Machine, int Threads, 
             console.MarkupLine(Markup.Escape($"{row.Name}: {row.Note}"));
     }
 
-    private static string Number(double value) => Invariant($"{value:G4}");
+    private static string Number(double value) => Math.Abs(value) >= 1000 ? Invariant($"{value:F0}") : Invariant($"{value:G4}");
 
     private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

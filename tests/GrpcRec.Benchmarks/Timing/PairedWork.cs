@@ -1,15 +1,21 @@
+using System.Diagnostics;
+
 namespace GrpcRec.Benchmarks.Timing;
 
 /// <summary>
 /// A second thread that waits spinning for its half of a call: what a compute pool does, without the price of waking a thread each time.
-/// Its core stays busy between calls, so it lives only while two-thread contestants are timed.
+/// After a millisecond without work it sleeps, so that it takes no core from the other contestants.
 /// </summary>
 public sealed class PairedWork : IDisposable
 {
+    private static readonly long PatienceTicks = Stopwatch.Frequency / 1000;
+
     private readonly Thread _thread;
+    private readonly SemaphoreSlim _wake = new(0);
     private volatile Action? _work;
     private volatile bool _stop;
     private volatile Exception? _failure;
+    private int _asleep;
 
     public PairedWork()
     {
@@ -22,6 +28,7 @@ public sealed class PairedWork : IDisposable
     {
         ArgumentNullException.ThrowIfNull(mine);
         _work = other;
+        Wake();
         try
         {
             mine();
@@ -39,36 +46,56 @@ public sealed class PairedWork : IDisposable
     public void Dispose()
     {
         _stop = true;
+        Wake();
         _thread.Join();
+        _wake.Dispose();
+    }
+
+    private void Wake()
+    {
+        // A full fence both here and where it falls asleep: one of the two sees the other.
+        if (Interlocked.Exchange(ref _asleep, 0) == 1)
+            _wake.Release();
     }
 
     private void Loop()
     {
-        var idle = new SpinWait();
+        var idleSince = Stopwatch.GetTimestamp();
         while (!_stop)
         {
-            if (_work is not { } work)
+            if (_work is { } work)
             {
-                // A library under test may want the core: after some spinning, give it away.
-                if (idle.Count < 1000)
-                    Thread.SpinWait(8);
-                idle.SpinOnce(sleep1Threshold: -1);
-                continue;
+                Attempt(work);
+                _work = null;
+                idleSince = Stopwatch.GetTimestamp();
             }
+            else if (Stopwatch.GetTimestamp() - idleSince < PatienceTicks)
+            {
+                Thread.SpinWait(8);
+            }
+            else
+            {
+                Interlocked.Exchange(ref _asleep, 1);
+                if (_work is null && !_stop)
+                    _wake.Wait();
+                else if (Interlocked.Exchange(ref _asleep, 0) == 0)
+                    _wake.Wait(); // The waker was there first: its release is on the way and must not wake the next sleep.
+                idleSince = Stopwatch.GetTimestamp();
+            }
+        }
+    }
 
-            try
-            {
-                work();
-            }
+    private void Attempt(Action work)
+    {
+        try
+        {
+            work();
+        }
 #pragma warning disable CA1031 // Whatever it was, the caller throws it on.
-            catch (Exception failure)
+        catch (Exception failure)
 #pragma warning restore CA1031
-            {
-                _failure = failure;
-            }
-
-            idle.Reset();
-            _work = null;
+        {
+            _failure = failure;
         }
     }
 }

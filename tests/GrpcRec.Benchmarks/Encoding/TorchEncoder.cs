@@ -1,0 +1,68 @@
+using GrpcRec.Engine.Models;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace GrpcRec.Benchmarks.Encoding;
+
+/// <summary>The same weights in TorchSharp: an embedding and nn.LSTM without gradients.</summary>
+public sealed class TorchEncoder : ISequenceEncoder
+{
+    private readonly Embedding _embedding;
+    private readonly LSTM _lstm;
+    private readonly int _threads;
+
+    public TorchEncoder(ModelArtifact model, int threads)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        _threads = threads;
+        var (encoder, items) = (model.Manifest.Encoder, model.Manifest.CatalogSize);
+        using (no_grad())
+        {
+            _embedding = nn.Embedding(items, encoder.EmbeddingSize);
+            Copy(_embedding.weight!, model.Weights(ModelTensors.ItemEmbedding));
+            _lstm = nn.LSTM(encoder.EmbeddingSize, encoder.HiddenSize, encoder.Layers, batchFirst: true);
+            foreach (var (name, parameter) in _lstm.named_parameters())
+            {
+                var layer = int.Parse(name[(name.LastIndexOf('l') + 1)..], System.Globalization.CultureInfo.InvariantCulture);
+                if (name.StartsWith("weight_ih", StringComparison.Ordinal))
+                    Copy(parameter, model.Weights(ModelTensors.InputWeight(layer)));
+                else if (name.StartsWith("weight_hh", StringComparison.Ordinal))
+                    Copy(parameter, model.Weights(ModelTensors.RecurrentWeight(layer)));
+                else if (name.StartsWith("bias_ih", StringComparison.Ordinal))
+                    Copy(parameter, model.Weights(ModelTensors.Bias(layer)));
+                else
+                    parameter.zero_();
+            }
+        }
+
+        _embedding.eval();
+        _lstm.eval();
+    }
+
+    public string Name => "TorchSharp";
+
+    public void Prepare() => set_num_threads(_threads);
+
+    public void Encode(EventBatch batch, Span<float> hidden)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        using var mode = inference_mode();
+        using var scope = NewDisposeScope();
+        var ids = tensor(batch.LongItems, [batch.Size, batch.Length]);
+        var (_, last, _) = _lstm.forward(_embedding.forward(ids));
+        last[-1].contiguous().data<float>().CopyTo(hidden);
+    }
+
+    public void Dispose()
+    {
+        _embedding.Dispose();
+        _lstm.Dispose();
+    }
+
+    private static void Copy(Tensor parameter, ReadOnlySpan<float> weights)
+    {
+        using var values = tensor(weights.ToArray(), parameter.shape);
+        parameter.copy_(values);
+    }
+}
