@@ -58,27 +58,29 @@ internal static class BenchCommand
         }
 
         context.Say(MachineDescription.Text);
+        var rows = new List<BenchmarkRow>();
+        var status = 0;
         try
         {
-            var rows = new List<BenchmarkRow>();
             foreach (var row in suite.Run(context))
             {
                 rows.Add(row);
                 context.Say(FormattableString.Invariant($"{row.Name}: {row.Ratio:F2}, ours {row.Ours:G4} {row.Unit}, theirs {row.Theirs:G4} {row.Unit} ({row.Against})"));
             }
-
-            var report = new BenchmarkReport(suite.Name, MachineDescription.Text, threads, rows);
-            if (json)
-                Console.Out.WriteLine(report.ToJson());
-            else
-                report.WriteTable(AnsiConsole.Console);
-            return 0;
         }
         catch (BenchmarkException failure)
         {
+            // What was measured before is not lost.
             Console.Error.WriteLine($"grpcrec bench {suite.Name}: {failure.Message}");
-            return 1;
+            status = 1;
         }
+
+        var report = new BenchmarkReport(suite.Name, MachineDescription.Text, threads, rows);
+        if (json)
+            Console.Out.WriteLine(report.ToJson());
+        else
+            report.WriteTable(AnsiConsole.Console);
+        return status;
     }
 
     private static void Bound(System.CommandLine.Parsing.OptionResult result, Option<int> option, int most)
