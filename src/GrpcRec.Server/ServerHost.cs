@@ -100,13 +100,12 @@ public static class ServerHost
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(options.Limits);
         services.AddSingleton<ServingObserver, LoggingObserver>();
-        services.AddSingleton<Func<ModelArtifact, IStepEngine>>(
-            artifact => StepEngineFactory.Create(artifact, new EngineOptions { Kind = options.Engine, SlotCapacity = options.Slots }));
+        services.AddSingleton<Func<ModelArtifact, EngineOptions, IStepEngine>>(StepEngineFactory.Create);
         services.AddSingleton(provider => new ModelRegistry(
             RegistryOptionsOf(options),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ServingObserver>(),
-            provider.GetRequiredService<Func<ModelArtifact, IStepEngine>>()));
+            provider.GetRequiredService<Func<ModelArtifact, EngineOptions, IStepEngine>>()));
         // Signals are the command's business: a server inside a test or the demo must not take them.
         services.Replace(ServiceDescriptor.Singleton<IHostLifetime, EmbeddedLifetime>());
         services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainTimeout);
@@ -130,6 +129,8 @@ public static class ServerHost
     {
         Directory = options.ModelsDirectory,
         DefaultModel = options.DefaultModel,
+        Engine = new EngineOptions { Kind = options.Engine, SlotCapacity = options.Slots },
+        Compute = new ComputePoolOptions { Threads = options.Threads },
         Batching = new BatchSchedulerOptions
         {
             MaxBatchSize = options.MaxBatchSize,

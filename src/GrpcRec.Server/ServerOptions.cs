@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using GrpcRec.Engine.Steps;
 using GrpcRec.Serving.Admission;
+using GrpcRec.Serving.Batching;
 
 namespace GrpcRec.Server;
 
@@ -46,10 +47,13 @@ public sealed record ServerOptions
     /// <summary>Which engine runs the models. Auto: the fastest that this machine has.</summary>
     public EngineKind Engine { get; init; } = EngineKind.Auto;
 
-    /// <summary>Sequences that one model version reads at the same time; each costs a hidden state.</summary>
+    /// <summary>Threads that run the models, all of them together. As many as there are processors, unless something else needs some.</summary>
+    [Range(1, ComputePoolOptions.MaxThreads)] public int Threads { get; init; } = new ComputePoolOptions().Threads;
+
+    /// <summary>Sequences that one model version reads at the same time, on all threads; each costs a hidden state.</summary>
     [Range(1, 1_000_000)] public int Slots { get; init; } = 1_024;
 
-    /// <summary>Events stepped together at most.</summary>
+    /// <summary>Sequences stepped together on a thread at most.</summary>
     [Range(1, 4_096)] public int MaxBatchSize { get; init; } = 64;
 
     /// <summary>Requests that wait for a slot, for one model version, before further ones are refused with RESOURCE_EXHAUSTED.</summary>

@@ -28,17 +28,31 @@ public sealed class ServeOptions
     public Option<string> DefaultModel { get; } = new("--default-model") { Description = "Model that answers requests which name none. Default: the only one." };
     public Option<string> Reflection { get; } = new("--reflection") { Description = "on or off: tell tools such as grpcurl the contract. Default on." };
     public Option<string> Engine { get; } = new("--engine") { Description = "auto, cpu or scalar. Default auto." };
+    public Option<string> Threads { get; } = new("--threads") { Description = "Threads that run the models, all of them together. Default: one for each processor." };
     public Option<string> Slots { get; } = new("--slots") { Description = $"Sequences that a model reads at the same time. Default {Defaults.Slots}." };
-    public Option<string> MaxBatch { get; } = new("--max-batch") { Description = $"Events stepped together at most. Default {Defaults.MaxBatchSize}." };
+    public Option<string> MaxBatch { get; } = new("--max-batch") { Description = $"Sequences stepped together on a thread at most. Default {Defaults.MaxBatchSize}." };
     public Option<string> QueueCapacity { get; } = new("--queue-capacity") { Description = $"Requests that may wait for a model before further ones are refused. Default {Defaults.QueueCapacity}." };
     public Option<string> MaxMessageBytes { get; } = new("--max-message-bytes") { Description = $"Largest message received or sent. Default {Defaults.MaxMessageBytes}." };
+    public Option<string> MaxEvents { get; } = new("--max-events") { Description = $"Events that one request may carry. Default {Defaults.Limits.MaxEvents}." };
+    public Option<string> MaxCandidates { get; } = new("--max-candidates") { Description = $"Candidates that one request may name. Default {Defaults.Limits.MaxCandidates}." };
+    public Option<string> MaxK { get; } = new("--max-k") { Description = $"Largest k of a ranking. Default {Defaults.Limits.MaxK}." };
+    public Option<string> MaxBlocked { get; } = new("--max-blocked") { Description = $"Blocked items that one request may name. Default {Defaults.Limits.MaxBlocked}." };
+    public Option<string> MaxIdBytes { get; } = new("--max-id-bytes") { Description = $"UTF-8 bytes of an id or a name. Default {Defaults.Limits.MaxIdBytes}." };
+    public Option<string> MaxTasks { get; } = new("--max-tasks") { Description = $"Tasks or weights of an objective that one request may name. Default {Defaults.Limits.MaxTasks}." };
     public Option<string> Trainer { get; } = new("--trainer") { Description = "The training worker's program (grpcrec-trainer). Default: looked for beside this one." };
     public Option<string> TrainerMemory { get; } = new("--trainer-memory") { Description = "Memory past which a training worker is ended, bytes. Default 8589934592 (8 GiB)." };
     public Option<string> LogLevel { get; } = new("--log-level") { Description = "trace, debug, information, warning, error or critical. Default information." };
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[Listen, TlsCert, TlsKey, SocketMode, Models, DataRoot, State, DefaultModel, Reflection, Engine, Slots, MaxBatch, QueueCapacity, MaxMessageBytes, Trainer, TrainerMemory, LogLevel])
+        Option[] all =
+        [
+            Listen, TlsCert, TlsKey, SocketMode, Models, DataRoot, State, DefaultModel, Reflection,
+            Engine, Threads, Slots, MaxBatch, QueueCapacity, MaxMessageBytes,
+            MaxEvents, MaxCandidates, MaxK, MaxBlocked, MaxIdBytes, MaxTasks,
+            Trainer, TrainerMemory, LogLevel,
+        ];
+        foreach (var option in all)
             command.Options.Add(option);
     }
 
@@ -64,10 +78,20 @@ public sealed class ServeOptions
             DefaultModel = Text(DefaultModel),
             Reflection = Text(Reflection) is not { } reflection || ReadSwitch(Reflection, reflection),
             Engine = Text(Engine) is { } engine ? ReadEnum<EngineKind>(Engine, engine) : Defaults.Engine,
+            Threads = ReadNumber(Threads, Text(Threads), Defaults.Threads),
             Slots = ReadNumber(Slots, Text(Slots), Defaults.Slots),
             MaxBatchSize = ReadNumber(MaxBatch, Text(MaxBatch), Defaults.MaxBatchSize),
             QueueCapacity = ReadNumber(QueueCapacity, Text(QueueCapacity), Defaults.QueueCapacity),
             MaxMessageBytes = ReadNumber(MaxMessageBytes, Text(MaxMessageBytes), Defaults.MaxMessageBytes),
+            Limits = Defaults.Limits with
+            {
+                MaxEvents = ReadNumber(MaxEvents, Text(MaxEvents), Defaults.Limits.MaxEvents),
+                MaxCandidates = ReadNumber(MaxCandidates, Text(MaxCandidates), Defaults.Limits.MaxCandidates),
+                MaxK = ReadNumber(MaxK, Text(MaxK), Defaults.Limits.MaxK),
+                MaxBlocked = ReadNumber(MaxBlocked, Text(MaxBlocked), Defaults.Limits.MaxBlocked),
+                MaxIdBytes = ReadNumber(MaxIdBytes, Text(MaxIdBytes), Defaults.Limits.MaxIdBytes),
+                MaxTasks = ReadNumber(MaxTasks, Text(MaxTasks), Defaults.Limits.MaxTasks),
+            },
             Trainer = Text(Trainer),
             TrainerMemoryBytes = ReadNumber(TrainerMemory, Text(TrainerMemory), Defaults.TrainerMemoryBytes),
             LogLevel = Text(LogLevel) is { } level ? ReadEnum<LogLevel>(LogLevel, level) : Defaults.LogLevel,

@@ -47,10 +47,18 @@ public sealed class BatchRequest : IValueTaskSource<Rejection?>
     /// <summary>[≤ k] best first. Set when done.</summary>
     public RankedItem[] Ranked { get; internal set; } = [];
 
-    // The scheduler's own fields, touched by its thread alone after the request was queued.
+    // The lane's own, touched by its worker alone after the request was queued.
     internal Slot? Slot { get; set; }
     internal bool IsComplete { get; private set; }
+
+    /// <summary>Events that are read.</summary>
     internal int Position { get; set; }
+
+    internal int EventsLeft => Items.Length - Position;
+
+    /// <summary>All that it costs, in events.</summary>
+    internal int Work { get; set; }
+
     internal long QueuedAt { get; set; }
 
     /// <summary>On the scheduler's clock; <see cref="long.MaxValue"/>: none.</summary>

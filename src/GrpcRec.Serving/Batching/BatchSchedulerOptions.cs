@@ -2,13 +2,19 @@ using System.ComponentModel.DataAnnotations;
 
 namespace GrpcRec.Serving.Batching;
 
-/// <summary>Bounds of one version's scheduler. The number of sequences read at once is the engine's slots.</summary>
+/// <summary>Bounds of one version's scheduler. The number of sequences read at once is its engines' slots.</summary>
 public sealed record BatchSchedulerOptions
 {
-    /// <summary>Events stepped together. Past 64 the engine's speed a sequence hardly grows, and latency does.</summary>
+    /// <summary>Sequences stepped together on a thread. Past 64 the engine's speed a sequence hardly grows, and latency does.</summary>
     [Range(1, 4_096)] public int MaxBatchSize { get; init; } = 64;
 
-    /// <summary>Requests that wait for a slot; further ones are refused at once.</summary>
+    /// <summary>
+    /// Events that a thread reads in one go before it looks at its queue again, all sequences of the batch together: so long a newcomer
+    /// waits. A smaller batch reads several events of each sequence, which is faster than a call for each. A batch larger than this reads one event of each.
+    /// </summary>
+    [Range(1, 65_536)] public int ChunkEvents { get; init; } = 64;
+
+    /// <summary>Requests that wait for a slot, on all threads; further ones are refused at once.</summary>
     [Range(1, 1_000_000)] public int QueueCapacity { get; init; } = 4_096;
 
     /// <summary>

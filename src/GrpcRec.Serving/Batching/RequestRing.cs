@@ -17,9 +17,11 @@ internal sealed class RequestRing(int capacity)
         _items[Wrap(_head + Count++)] = request;
     }
 
+    public BatchRequest Peek() => _items[_head] ?? throw new InvalidOperationException("the ring is empty");
+
     public BatchRequest Take()
     {
-        var request = _items[_head] ?? throw new InvalidOperationException("the ring is empty");
+        var request = Peek();
         _items[_head] = null;
         _head = Wrap(_head + 1);
         Count--;

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Steps;
 using GrpcRec.Serving.Admission;
+using GrpcRec.Serving.Batching;
 
 namespace GrpcRec.Serving.Registry;
 
@@ -13,19 +14,21 @@ public sealed class ModelRegistry : IAsyncDisposable
 {
     private readonly RegistryOptions _options;
     private readonly ServingObserver _observer;
+    private readonly ComputePool _pool;
     private readonly VersionLoader _loader;
     private readonly Lock _change = new();
     private volatile RegistryState _state = RegistryState.Empty;
 
-    /// <param name="createEngine">Null: <see cref="StepEngineFactory"/>.</param>
+    /// <param name="createEngine">Makes one of a version's engines, with that engine's share of the slots. Null: <see cref="StepEngineFactory"/>.</param>
     /// <exception cref="ValidationException">An option is out of its range.</exception>
     public ModelRegistry(
-        RegistryOptions options, TimeProvider time, ServingObserver? observer = null, Func<ModelArtifact, IStepEngine>? createEngine = null)
+        RegistryOptions options, TimeProvider time, ServingObserver? observer = null, Func<ModelArtifact, EngineOptions, IStepEngine>? createEngine = null)
     {
         Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
         _options = options;
         _observer = observer ?? new ServingObserver();
-        _loader = new VersionLoader(options, time, _observer, createEngine ?? (artifact => StepEngineFactory.Create(artifact, options.Engine)), Unload);
+        _pool = new ComputePool(options.Compute);
+        _loader = new VersionLoader(options, _pool, time, _observer, createEngine ?? StepEngineFactory.Create, Unload);
     }
 
     /// <summary>Loads every model's active version; where it is damaged, the one before it.</summary>
@@ -126,7 +129,7 @@ public sealed class ModelRegistry : IAsyncDisposable
             : Describe(state, chosen.Value!, version);
     }
 
-    /// <summary>Lets every version go, each after its drain.</summary>
+    /// <summary>Lets every version go, each after its drain, and the threads.</summary>
     public async ValueTask DisposeAsync()
     {
         List<LoadedVersion> loaded;
@@ -137,6 +140,7 @@ public sealed class ModelRegistry : IAsyncDisposable
         }
 
         await Task.WhenAll(loaded.Select(version => version.Scheduler.DisposeAsync().AsTask()));
+        await _pool.DisposeAsync();
     }
 
     private void Resume(string name)

@@ -8,39 +8,55 @@ namespace GrpcRec.Serving.Registry;
 
 /// <summary>Verify → load → warm: makes a version that can answer, or says why not.</summary>
 internal sealed class VersionLoader(
-    RegistryOptions options, TimeProvider time, ServingObserver observer, Func<ModelArtifact, IStepEngine> createEngine, Action<LoadedVersion> onIdle)
+    RegistryOptions options, ComputePool pool, TimeProvider time, ServingObserver observer,
+    Func<ModelArtifact, EngineOptions, IStepEngine> createEngine, Action<LoadedVersion> onIdle)
 {
     public Outcome<LoadedVersion> Load(string name, string version)
     {
         var started = time.GetTimestamp();
-        IStepEngine? engine = null;
+        var engines = new List<IStepEngine>();
         try
         {
             var artifact = ModelArtifact.Load(Path.Combine(options.Directory, name, version));
             if (artifact.Manifest.Name != name || artifact.Manifest.Version != version)
                 return Fail(name, version, "manifest.json names another model or version than its directory: the directory was renamed or copied.", null);
-            engine = createEngine(artifact);
-            if (!Warm(engine, artifact.Manifest))
+            CreateEngines(artifact, engines);
+            if (!engines.TrueForAll(engine => Warm(engine, artifact.Manifest)))
             {
-                engine.Dispose();
+                Drop(engines);
                 return Fail(name, version, "A trial run gave numbers that are not finite: train the model again.", null);
             }
 
-            var scheduler = new BatchScheduler(engine, $"{name}/{version}", options.Batching, time, observer);
-            observer.VersionLoaded(name, version, engine.Name, time.GetElapsedTime(started));
+            var scheduler = new BatchScheduler(pool, engines, $"{name}/{version}", options.Batching, time, observer);
+            observer.VersionLoaded(name, version, engines[0].Name, time.GetElapsedTime(started));
             return new LoadedVersion(artifact, scheduler, onIdle);
         }
         catch (Exception exception) when (exception is ArtifactException or EngineException)
         {
-            engine?.Dispose();
+            Drop(engines);
             return Fail(name, version, exception.Message, exception);
         }
         catch (Exception exception)
         {
             // Whatever else goes wrong with a new version (memory, disk, a fault of the engine) must not touch the one that answers.
-            engine?.Dispose();
+            Drop(engines);
             return Fail(name, version, exception is OutOfMemoryException ? "There is not enough memory to load it." : "It cannot be loaded; the server's log tells more.", exception);
         }
+    }
+
+    /// <summary>One for each thread, or for each slot where those are fewer. They share the artefact's weights.</summary>
+    private void CreateEngines(ModelArtifact artifact, List<IStepEngine> engines)
+    {
+        var slots = options.Engine.SlotCapacity;
+        var count = Math.Min(pool.Threads, slots);
+        for (var i = 0; i < count; i++)
+            engines.Add(createEngine(artifact, options.Engine with { SlotCapacity = (slots / count) + (i < slots % count ? 1 : 0) }));
+    }
+
+    private static void Drop(List<IStepEngine> engines)
+    {
+        foreach (var engine in engines)
+            engine.Dispose();
     }
 
     private Rejection Fail(string name, string version, string reason, Exception? exception)
@@ -54,7 +70,7 @@ internal sealed class VersionLoader(
     {
         if (!engine.TryRent(out var slot))
             throw new EngineException("the engine has no free slot at its start");
-        engine.Step([new StepEvent(slot, 0, 0)]);
+        engine.Advance([new EventRun(slot, 0, 1)], [0], [0]);
         var logits = new float[engine.CandidateWidth + engine.SequenceWidth];
         if (engine.CandidateWidth > 0)
             engine.ScoreCandidates(slot, [0], logits.AsSpan(0, engine.CandidateWidth));

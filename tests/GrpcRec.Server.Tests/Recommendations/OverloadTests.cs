@@ -59,7 +59,7 @@ public sealed class OverloadTests
         await using var server = await StartAsync(engine);
         var gate = await engine.Task;
         gate.Open();
-        gate.FailsOn = events => events.Any(one => one.Item == 13);
+        gate.FailsOn = items => items.Contains(13);
         var error = await WireError.OfAsync(() => Score(server, 13));
         Assert.Equal(StatusCode.Internal, error.Code);
         Assert.Equal("ENGINE_FAULT", error.Reason);
@@ -100,8 +100,8 @@ public sealed class OverloadTests
 
     /// <summary>One slot and one place in the queue, behind a gate that is open while the version is warmed.</summary>
     private static Task<TestServer> StartAsync(TaskCompletionSource<GatedEngine> engine) => TestServer.StartWithModelAsync(
-        options => options with { QueueCapacity = 1 },
-        services => services.AddSingleton<Func<ModelArtifact, IStepEngine>>(artifact =>
+        options => options with { QueueCapacity = 1, Threads = 1 },
+        services => services.AddSingleton<Func<ModelArtifact, EngineOptions, IStepEngine>>((artifact, _) =>
         {
             var gate = new GatedEngine(StepEngineFactory.Create(artifact, new EngineOptions { Kind = EngineKind.Scalar, SlotCapacity = 1 }));
             gate.ExpectWarmUp();

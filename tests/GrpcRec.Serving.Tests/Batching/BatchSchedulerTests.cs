@@ -7,10 +7,19 @@ using Microsoft.Extensions.Time.Testing;
 
 namespace GrpcRec.Serving.Tests.Batching;
 
-public sealed class BatchSchedulerTests
+public sealed class BatchSchedulerTests : IAsyncLifetime
 {
     private readonly FakeTimeProvider _time = new();
     private readonly FaultCounter _faults = new();
+    private readonly List<ComputePool> _pools = [];
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        foreach (var pool in _pools)
+            await pool.DisposeAsync();
+    }
 
     [Fact]
     public async Task Run_RaggedCompany_AnswersAsAlone()
@@ -220,7 +229,7 @@ public sealed class BatchSchedulerTests
     [Fact]
     public async Task Step_EngineThrows_FailsThatBatchAloneAndGoesOn()
     {
-        var engine = new GatedEngine(Engine(2)) { FailsOn = events => events.Any(one => one.Item == 13) };
+        var engine = new GatedEngine(Engine(2)) { FailsOn = items => items.Contains(13) };
         engine.Open();
         await using var scheduler = Scheduler(engine);
         Assert.Null(await scheduler.RunAsync(Sequence(1)));
@@ -307,8 +316,15 @@ public sealed class BatchSchedulerTests
     private static IStepEngine Engine(int slots) =>
         StepEngineFactory.Create(ArtifactFixture.Create(), new EngineOptions { Kind = EngineKind.Scalar, SlotCapacity = slots });
 
-    private BatchScheduler Scheduler(IStepEngine engine, int maxBatch = 64, int queue = 4_096) =>
-        new(engine, "shop/v1", new BatchSchedulerOptions { MaxBatchSize = maxBatch, QueueCapacity = queue }, _time, _faults);
+    /// <summary>A step at a time, so that each stands in the engine's record.</summary>
+    private BatchScheduler Scheduler(IStepEngine engine, int maxBatch = 64, int queue = 4_096, int chunk = 1) =>
+        new(Pool(), [engine], "shop/v1", new BatchSchedulerOptions { MaxBatchSize = maxBatch, QueueCapacity = queue, ChunkEvents = chunk }, _time, _faults);
+
+    private ComputePool Pool(int threads = 1)
+    {
+        _pools.Add(new ComputePool(new ComputePoolOptions { Threads = threads }));
+        return _pools[^1];
+    }
 
     private static BatchRequest Sequence(params int[] items) => new() { Items = items, Behaviors = new int[items.Length] };
 

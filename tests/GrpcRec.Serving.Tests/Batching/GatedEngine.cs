@@ -10,14 +10,16 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
     private readonly SemaphoreSlim _waiting = new(0);
     private bool _isWarmUp;
 
-    /// <summary>Items of each step, in order.</summary>
+    /// <summary>Items of each call, one sequence's after the other's.</summary>
     public List<int[]> Steps { get; } = [];
 
     public int Disposals { get; private set; }
 
-    public Func<StepEvent[], bool> FailsOn { get; set; } = _ => false;
+    public Func<int[], bool> FailsOn { get; set; } = _ => false;
 
     public bool FailsToRank { get; set; }
+
+    public bool FailsToReturn { get; set; }
 
     /// <summary>Number of queries of each Rank.</summary>
     public List<int> Ranks { get; } = [];
@@ -44,27 +46,31 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
 
     public bool TryRent(out Slot slot) => inner.TryRent(out slot);
 
-    public void Return(Slot slot) => inner.Return(slot);
+    public void Return(Slot slot)
+    {
+        if (FailsToReturn)
+            throw new InvalidOperationException("planted fault");
+        inner.Return(slot);
+    }
 
-    public void Step(ReadOnlySpan<StepEvent> events)
+    public void Step(ReadOnlySpan<StepEvent> events) => inner.Step(events);
+
+    public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
     {
         if (_isWarmUp)
         {
             _isWarmUp = false;
-            inner.Step(events);
+            inner.Advance(runs, items, behaviors);
             return;
         }
 
         _waiting.Release();
         _permits.Wait();
-        var copy = events.ToArray();
-        Steps.Add(Array.ConvertAll(copy, one => one.Item));
-        if (FailsOn(copy))
+        Steps.Add(items.ToArray());
+        if (FailsOn(Steps[^1]))
             throw new InvalidOperationException("planted fault");
-        inner.Step(events);
+        inner.Advance(runs, items, behaviors);
     }
-
-    public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors) => inner.Advance(runs, items, behaviors);
 
     public void ReadHidden(Slot slot, Span<float> hidden) => inner.ReadHidden(slot, hidden);
 
