@@ -158,6 +158,22 @@ public sealed class BatchSchedulerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Run_QueuedTooLongWhileNoSlotIsFree_IsRefusedBeforeOneIs()
+    {
+        var engine = new GatedEngine(Engine(1));
+        await using var scheduler = Scheduler(engine);
+        var running = scheduler.RunAsync(Sequence(1, 1, 1)).AsTask();
+        await engine.StandsBeforeStepAsync();
+        var stale = scheduler.RunAsync(Sequence(2)).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(1) + TimeSpan.FromTicks(1));
+        engine.Permit(1);
+        Assert.Same(Rejection.QueuedTooLong, await stale.WaitAsync(TimeSpan.FromSeconds(30)));
+        Assert.False(running.IsCompleted);
+        engine.Open();
+        Assert.Null(await running);
+    }
+
+    [Fact]
     public async Task Run_CancelledInQueueOrBetweenSteps_FreesItsPlace()
     {
         var engine = new GatedEngine(Engine(1));
@@ -337,13 +353,4 @@ public sealed class BatchSchedulerTests : IAsyncLifetime
         RankK = 7,
         RankExcluded = [2, 3],
     };
-
-    private sealed class FaultCounter : ServingObserver
-    {
-        private int _count;
-
-        public int Count => Volatile.Read(ref _count);
-
-        public override void EngineFault(string model, Exception exception) => Interlocked.Increment(ref _count);
-    }
 }
