@@ -4,7 +4,7 @@ using GrpcRec.Engine.Tests.Steps;
 
 namespace GrpcRec.Engine.Tests.Cpu;
 
-/// <summary>Runs of events, whose inputs the LSTM multiplies for many steps at once.</summary>
+/// <summary>Runs of events, whose inputs a recurrent encoder multiplies for many steps at once.</summary>
 public sealed class AdvanceTests
 {
     public static TheoryData<ModelShape, Backend> Cases
@@ -12,7 +12,7 @@ public sealed class AdvanceTests
         get
         {
             var cases = new TheoryData<ModelShape, Backend>();
-            foreach (var shape in new ModelShape[] { new(20, Embedding: 7), new(33, Layers: 3, BehaviorEmbedding: 3), new(64, Layers: 2) })
+            foreach (var shape in (ModelShape[])[new(20, Embedding: 7), new(33, Layers: 3, BehaviorEmbedding: 3), new(64, Layers: 2), .. FamilyTests.Shapes])
             {
                 foreach (var backend in new[] { Backend.CpuTables, Backend.CpuNoTables, Backend.Avx2, Backend.Portable })
                     cases.Add(shape, backend);
