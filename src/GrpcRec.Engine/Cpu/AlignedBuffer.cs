@@ -4,17 +4,21 @@ using GrpcRec.Engine.Steps;
 namespace GrpcRec.Engine.Cpu;
 
 /// <summary>
-/// Zeroed float32 memory outside the garbage collector, aligned to a cache line, on huge pages where the system gives them: because a
+/// Float32 memory outside the garbage collector, aligned to a cache line, on huge pages where the system gives them: because a
 /// gather from a table of small pages misses the address cache on every row.
 /// </summary>
 internal sealed unsafe class AlignedBuffer : IDisposable
 {
+    [ThreadStatic]
+    private static long s_heldByThread;
+
     private readonly HugePagePool.Chunk? _chunk;
     private float* _memory;
 
     /// <param name="length">Floats, ≥ 1.</param>
+    /// <param name="cleared">False: the caller clears what it uses, and the system need not have the memory before that.</param>
     /// <exception cref="EngineException">The machine has not that much memory.</exception>
-    public AlignedBuffer(long length)
+    public AlignedBuffer(long length, bool cleared = true)
     {
         Length = length;
         var bytes = checked((nuint)length * sizeof(float));
@@ -33,10 +37,17 @@ internal sealed unsafe class AlignedBuffer : IDisposable
             throw new EngineException($"the engine needs {bytes >> 20} MiB in one piece and the machine has not got them: lower SlotCapacity or GateTableBudgetBytes", e);
         }
 
-        NativeMemory.Clear(_memory, bytes);
+        if (cleared)
+            NativeMemory.Clear(_memory, bytes);
+        s_heldByThread += Bytes;
     }
 
     ~AlignedBuffer() => Free();
+
+    /// <summary>
+    /// Bytes of buffers that this thread made, less those that it disposed of: the difference over a constructor is what it holds.
+    /// </summary>
+    public static long HeldByThread => s_heldByThread;
 
     public long Length { get; }
 
@@ -47,6 +58,8 @@ internal sealed unsafe class AlignedBuffer : IDisposable
 
     public void Dispose()
     {
+        if (_memory is not null)
+            s_heldByThread -= Bytes;
         Free();
         GC.SuppressFinalize(this);
     }

@@ -48,9 +48,11 @@ public sealed unsafe class CpuEngine : IStepEngine
         _slots = new SlotTable(options.SlotCapacity);
         _behaviors = artifact.Manifest.Behaviors.Count;
         _model = CpuModelCache.Acquire(artifact, options);
+        var before = AlignedBuffer.HeldByThread;
         try
         {
-            _states = new AlignedBuffer((long)options.SlotCapacity * _model.Encoder.StateFloats);
+            // A slot is cleared when it is rented.
+            _states = new AlignedBuffer((long)options.SlotCapacity * _model.Encoder.StateFloats, cleared: false);
         }
         catch
         {
@@ -62,6 +64,15 @@ public sealed unsafe class CpuEngine : IStepEngine
         _scratch = CpuScratch.ForHeads(_model);
         _scan = new CatalogScan(_model, _scratch);
         _heads = new CpuHeads(_model, _scratch, _scan, _layout);
+        Memory = new EngineMemory
+        {
+            BytesPerSlot = _model.Encoder.StateFloats * sizeof(float),
+            SlotBytes = _states.Bytes,
+            BytesPerItem = _model.ItemBytes / _layout.CatalogSize,
+            ItemBytes = _model.ItemBytes,
+            WeightBytes = _model.Bytes - _model.ItemBytes,
+            ScratchBytes = AlignedBuffer.HeldByThread - before - _states.Bytes,
+        };
     }
 
     /// <summary>The processor has vectors and fused multiply-add that make this engine worth choosing.</summary>
@@ -77,6 +88,8 @@ public sealed unsafe class CpuEngine : IStepEngine
 
     /// <summary>Memory of the tables, shared by the engines of an artefact.</summary>
     public long TableBytes => _model.TableBytes;
+
+    public EngineMemory Memory { get; }
 
     /// <summary>What was chosen at load, for the log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,

@@ -14,18 +14,16 @@ internal sealed unsafe class CpuModel : IDisposable
 {
     public CpuModel(ModelArtifact artifact, EngineOptions options)
     {
+        var before = AlignedBuffer.HeldByThread;
         (Hidden, Embedding) = (artifact.Manifest.Encoder.HiddenSize, artifact.Manifest.Encoder.EmbeddingSize);
         Kernel = BlockKernel.For(options.Path);
         ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
         // Gates first, since every step reads them; the heads' tables may take what is left.
         Encoder = EncoderWeights.Create(artifact, options, options.GateTableBudgetBytes);
         Heads = new CpuHeadWeights(artifact, Kernel, options.GateTableBudgetBytes - Encoder.TableBytes);
-        if (Heads.NextItems is null)
-            return;
-        var codes = CatalogTable.CreateCodes(options, Heads.NextEmbedding, artifact.WeightArray(ModelTensors.NextItemBias));
-        var categories = new CategoryIndex(artifact.Items, artifact.Manifest.Categories.Count);
-        Catalog = new CatalogTable(
-            Kernel, Int8Paths.Resolve(options.Path), Heads.NextEmbedding, artifact.Manifest.CatalogSize, Heads.NextItems, Heads.NextItemBias!, codes, categories);
+        Catalog = CreateCatalog(artifact, options);
+        ItemBytes = TableBytes + (Catalog is null ? 0 : Catalog.Items.Bytes + Catalog.ItemBias.Bytes + (Catalog.Codes?.Bytes ?? 0));
+        Bytes = AlignedBuffer.HeldByThread - before;
     }
 
     public int Hidden { get; }
@@ -47,11 +45,27 @@ internal sealed unsafe class CpuModel : IDisposable
 
     public long TableBytes => Encoder.TableBytes + Heads.TableBytes;
 
+    /// <summary>What grows with the catalogue.</summary>
+    public long ItemBytes { get; }
+
+    /// <summary>All that the model holds but the artefact's arrays.</summary>
+    public long Bytes { get; }
+
     public void Dispose()
     {
         Encoder.Dispose();
         Heads.Dispose();
         Catalog?.Dispose();
+    }
+
+    private CatalogTable? CreateCatalog(ModelArtifact artifact, EngineOptions options)
+    {
+        if (Heads.NextItems is null)
+            return null;
+        var codes = CatalogTable.CreateCodes(options, Heads.NextEmbedding, artifact.WeightArray(ModelTensors.NextItemBias));
+        var categories = new CategoryIndex(artifact.Items, artifact.Manifest.Categories.Count);
+        return new CatalogTable(
+            Kernel, Int8Paths.Resolve(options.Path), Heads.NextEmbedding, artifact.Manifest.CatalogSize, Heads.NextItems, Heads.NextItemBias!, codes, categories);
     }
 
     /// <summary>[rows, width of the weights]: start + row·W for each row of an embedding.</summary>
