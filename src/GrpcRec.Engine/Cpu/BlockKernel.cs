@@ -37,6 +37,9 @@ internal abstract unsafe class BlockKernel
     /// <summary>Rows that are worth blocking: more sums than the registers hold would spill to memory.</summary>
     public abstract int PreferredRows { get; }
 
+    /// <summary>The reduced precisions on the same vectors.</summary>
+    public abstract ReducedKernel Reduced { get; }
+
     /// <exception cref="EngineException">The processor lacks the path's instructions.</exception>
     public static BlockKernel For(KernelPath path) => path switch
     {

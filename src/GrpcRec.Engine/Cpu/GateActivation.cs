@@ -24,21 +24,34 @@ internal static unsafe class GateActivation
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
     {
-        var one = TLanes.Broadcast(1);
         for (var j = 0; j < PackedMatrix.UnitsPerBlock; j += TLanes.Width)
         {
-            var i = TLanes.Add(TLanes.Exp2(TLanes.Load(z + j)), one);
-            var f = TLanes.Add(TLanes.Exp2(TLanes.Load(z + j + 16)), one);
-            var g = TLanes.Exp2(TLanes.Load(z + j + 32));
-            var o = TLanes.Add(TLanes.Exp2(TLanes.Load(z + j + 48)), one);
-
-            // c/f + (1 - g)/(i·(1 + g)) over one denominator.
-            var ig = TLanes.Multiply(i, TLanes.Add(g, one));
-            var above = TLanes.MultiplyAdd(TLanes.Load(c + j), ig, TLanes.Multiply(TLanes.Subtract(one, g), f));
-            var cell = TLanes.Divide(above, TLanes.Multiply(ig, f));
-            TLanes.Store(cell, c + j);
-            var e = TLanes.Exp2(TLanes.Multiply(cell, TLanes.Broadcast(-2 * Log2E)));
-            TLanes.Store(TLanes.Divide(TLanes.Subtract(one, e), TLanes.Multiply(TLanes.Add(one, e), o)), h + j);
+            var hidden = Cell<TLanes, TVector>(
+                TLanes.Load(z + j), TLanes.Load(z + j + 16), TLanes.Load(z + j + 32), TLanes.Load(z + j + 48), c + j);
+            TLanes.Store(hidden, h + j);
         }
+    }
+
+    /// <summary>The same of one vector of units.</summary>
+    /// <param name="c">[Width] cell, overwritten.</param>
+    /// <returns>h'.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Cell<TLanes, TVector>(TVector i, TVector f, TVector g, TVector o, float* c)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        var one = TLanes.Broadcast(1);
+        i = TLanes.Add(TLanes.Exp2(i), one);
+        f = TLanes.Add(TLanes.Exp2(f), one);
+        g = TLanes.Exp2(g);
+        o = TLanes.Add(TLanes.Exp2(o), one);
+
+        // c/f + (1 - g)/(i·(1 + g)) over one denominator.
+        var ig = TLanes.Multiply(i, TLanes.Add(g, one));
+        var above = TLanes.MultiplyAdd(TLanes.Load(c), ig, TLanes.Multiply(TLanes.Subtract(one, g), f));
+        var cell = TLanes.Divide(above, TLanes.Multiply(ig, f));
+        TLanes.Store(cell, c);
+        var e = TLanes.Exp2(TLanes.Multiply(cell, TLanes.Broadcast(-2 * Log2E)));
+        return TLanes.Divide(TLanes.Subtract(one, e), TLanes.Multiply(TLanes.Add(one, e), o));
     }
 }

@@ -36,6 +36,18 @@ internal unsafe interface ILanes<TVector>
 
     static abstract TVector Min(TVector a, TVector b);
 
+    /// <summary>Sums of Width pairs of 32-bit integers as floats, rounded to nearest; exact up to 2^24.</summary>
+    static abstract TVector FromIntegers(int* a, int* b);
+
+    /// <summary>The low byte of each lane's bits, Width bytes.</summary>
+    static abstract void StoreLowBytes(TVector bits, byte* target);
+
+    /// <summary>Width pairs of bfloat16: the numbers in the low halves of the words.</summary>
+    static abstract TVector LowHalves(uint* source);
+
+    /// <summary>The numbers in the high halves.</summary>
+    static abstract TVector HighHalves(uint* source);
+
     /// <summary>Of all lanes.</summary>
     static abstract float Sum(TVector value);
 

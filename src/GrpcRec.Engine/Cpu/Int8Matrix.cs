@@ -61,6 +61,25 @@ internal sealed unsafe class Int8Matrix : IDisposable
         return matrix;
     }
 
+    /// <summary>
+    /// The rows of a recurrent layer's weights, placed as a layout says, for inputs in steps of 1/<see cref="ReducedKernel.HiddenSteps"/>. The
+    /// scales hold the activation's factors and the inputs' step: Scale[j]·(Σ u·q + Compensation[j]) is what a packed float32 product gives.
+    /// </summary>
+    /// <param name="source">[Gates·H, K], row-major, finite.</param>
+    public static Int8Matrix FromGates(GateLayout layout, ReadOnlySpan<float> source)
+    {
+        var rows = layout.Gates * layout.Hidden;
+        var matrix = new Int8Matrix(layout.Width, source.Length / rows);
+        for (var row = 0; row < rows; row++)
+        {
+            var column = layout.Column(row);
+            matrix.SetColumn(column, source.Slice(row * matrix.Depth, matrix.Depth));
+            matrix.Scale[column] *= layout.Scale(row / layout.Hidden) / ReducedKernel.HiddenSteps;
+        }
+
+        return matrix;
+    }
+
     /// <summary>Rounds a column to the nearest multiples of its largest weight / 127.</summary>
     /// <param name="values">[K], finite.</param>
     public void SetColumn(int column, ReadOnlySpan<float> values)

@@ -49,6 +49,22 @@ internal readonly unsafe struct Lanes128 : ILanes<Vector128<float>>
     public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => Vector128.MinNative(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> FromIntegers(int* a, int* b) => Vector128.ConvertToSingle(Vector128.Load(a) + Vector128.Load(b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreLowBytes(Vector128<float> bits, byte* target)
+    {
+        var halves = Vector128.Narrow(bits.AsUInt32(), bits.AsUInt32());
+        *(uint*)target = Vector128.Narrow(halves, halves).AsUInt32().ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LowHalves(uint* source) => Vector128.ShiftLeft(Vector128.Load(source), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> HighHalves(uint* source) => (Vector128.Load(source) & Vector128.Create(0xFFFF0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector128<float> value) => Vector128.Sum(value);
 
     /// <summary>x = n + f with the nearest integer n; n goes into the exponent bits of 2^f.</summary>

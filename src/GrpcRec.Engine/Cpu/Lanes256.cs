@@ -47,6 +47,23 @@ internal readonly unsafe struct Lanes256 : ILanes<Vector256<float>>
     public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => Vector256.MinNative(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> FromIntegers(int* a, int* b) => Avx.ConvertToVector256Single(Vector256.Load(a) + Vector256.Load(b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreLowBytes(Vector256<float> bits, byte* target)
+    {
+        // The two halves side by side, then bytes 0, 4, 8 … of each.
+        var halves = Vector128.Narrow(bits.AsUInt32().GetLower(), bits.AsUInt32().GetUpper());
+        Vector128.Narrow(halves, halves).GetLower().Store(target);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LowHalves(uint* source) => Vector256.ShiftLeft(Vector256.Load(source), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> HighHalves(uint* source) => (Vector256.Load(source) & Vector256.Create(0xFFFF0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector256<float> value) => Vector256.Sum(value);
 
     /// <summary>x = n + f with the nearest integer n; n goes into the exponent bits of 2^f.</summary>

@@ -47,6 +47,18 @@ internal readonly unsafe struct Lanes512 : ILanes<Vector512<float>>
     public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => Vector512.MinNative(a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> FromIntegers(int* a, int* b) => Avx512F.ConvertToVector512Single(Vector512.Load(a) + Vector512.Load(b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreLowBytes(Vector512<float> bits, byte* target) => Avx512F.ConvertToVector128Byte(bits.AsUInt32()).Store(target);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LowHalves(uint* source) => Vector512.ShiftLeft(Vector512.Load(source), 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> HighHalves(uint* source) => (Vector512.Load(source) & Vector512.Create(0xFFFF0000u)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector512<float> value) => Vector512.Sum(value);
 
     /// <summary>x = n + f with n = ⌊x⌋: one instruction each for f and for p·2^n, and a polynomial one degree lower than elsewhere.</summary>

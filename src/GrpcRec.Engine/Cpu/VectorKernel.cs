@@ -13,6 +13,8 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
 
     public override int PreferredRows => preferredRows;
 
+    public override ReducedKernel Reduced { get; } = new VectorReducedKernel<TLanes, TVector>();
+
     public override void Multiply(
         int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead)
     {

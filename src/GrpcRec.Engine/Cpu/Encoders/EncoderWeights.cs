@@ -17,15 +17,23 @@ internal abstract class EncoderWeights : IDisposable
 
     /// <param name="tableBudgetBytes">Memory that tables may take.</param>
     /// <exception cref="EngineException">The encoder is not one that this engine runs.</exception>
-    public static EncoderWeights Create(ModelArtifact artifact, EngineOptions options, long tableBudgetBytes) => artifact.Manifest.Encoder.Kind switch
+    public static EncoderWeights Create(ModelArtifact artifact, EngineOptions options, long tableBudgetBytes)
     {
-        EncoderKind.Lstm => new LstmWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
-        EncoderKind.Gru => new GruWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
-        EncoderKind.Rnn => new RnnWeights(artifact, BlockKernel.For(options.Path), tableBudgetBytes),
-        EncoderKind.Bag => new BagWeights(artifact, BlockKernel.For(options.Path)),
-        EncoderKind.Cnn => new ConvolutionWeights(artifact, BlockKernel.For(options.Path)),
-        var kind => throw new EngineException($"the CPU engine does not run an encoder of kind {kind}"),
-    };
+        var kernel = BlockKernel.For(options.Path);
+        var precision = options.Precision ?? artifact.Manifest.Precision?.Precision ?? Precision.Float32;
+        return (artifact.Manifest.Encoder.Kind, precision) switch
+        {
+            (EncoderKind.Lstm, Precision.Float32) => new LstmWeights(artifact, kernel, tableBudgetBytes),
+            (EncoderKind.Lstm, Precision.Bf16) => new LstmBf16Weights(artifact, kernel, tableBudgetBytes),
+            (EncoderKind.Lstm, Precision.Int8) => new LstmInt8Weights(artifact, kernel, Int8Paths.Resolve(options.Path), tableBudgetBytes),
+            (EncoderKind.Gru, Precision.Float32) => new GruWeights(artifact, kernel, tableBudgetBytes),
+            (EncoderKind.Rnn, Precision.Float32) => new RnnWeights(artifact, kernel, tableBudgetBytes),
+            (EncoderKind.Bag, Precision.Float32) => new BagWeights(artifact, kernel),
+            (EncoderKind.Cnn, Precision.Float32) => new ConvolutionWeights(artifact, kernel),
+            var (kind, reduced) => throw new EngineException(
+                $"the CPU engine does not run an encoder of kind {kind} in precision {reduced}: only an Lstm has reduced forms; use Float32"),
+        };
+    }
 
     /// <summary>One for each engine: it has scratch memory of its own.</summary>
     public abstract CpuEncoder CreateEncoder();

@@ -10,7 +10,7 @@ namespace GrpcRec.Engine.Cpu.Encoders;
 internal abstract unsafe class RecurrentEncoder : CpuEncoder
 {
     /// <summary>Events whose inputs are multiplied at once: they and their sums stay near the second-level cache.</summary>
-    private const int MaxEvents = 256;
+    protected const int MaxEvents = 256;
 
     private readonly RecurrentWeights _weights;
     private readonly int _stride, _sumStride;
@@ -78,6 +78,14 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
     /// <summary>One step of one layer for some rows.</summary>
     protected abstract void Step(int layer, in RecurrentStep step);
 
+    /// <summary>y[r] = first[r] + x[r]·W: what a layer above the first reads of the one below.</summary>
+    /// <param name="x">[rows, Units] hidden states of the layer below, <paramref name="stride"/> floats between rows.</param>
+    /// <param name="rows">1…<see cref="MaxEvents"/>.</param>
+    /// <param name="first">[rows] pointers to [GateWidth].</param>
+    /// <param name="y">[rows, GateWidth] written, <paramref name="yStride"/> floats between rows.</param>
+    protected virtual void MultiplyBelow(int layer, float* x, nint stride, int rows, float** first, float* y, nint yStride) =>
+        _weights.Input[layer]!.Multiply(_weights.Kernel, x, stride, rows, first, null, y, relu: false, yStride);
+
     /// <summary>Rows with events, by falling count; among equals as they came.</summary>
     private int Order(ReadOnlySpan<EventRun> runs)
     {
@@ -111,7 +119,7 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
 
     private void AdvanceLayer(int layer, in Call call, int begin, int end, int rows, int events)
     {
-        bool tabulated = _weights.Input[layer] is null, isTop = layer == _weights.Layers - 1;
+        bool tabulated = layer == 0 && _weights.HasItemTable, isTop = layer == _weights.Layers - 1;
         var hidden = _hidden[layer % _hidden.Length].Pointer;
 
         // 1. The inputs' part of all steps' sums.
@@ -160,6 +168,7 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
                 State = _state.Pointer,
                 Hidden = _out.Pointer,
                 Backward = (t & 1) != 0,
+                Begins = t == begin,
             });
 
             if (!isTop)
@@ -198,9 +207,10 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
         }
 
         // 2. One product.
-        var x = layer == 0 ? _embeddings!.Pointer : _hidden[(layer - 1) % 2].Pointer + ((nint)MaxRuns * _stride);
-        _weights.Input[layer]!.Multiply(
-            _weights.Kernel, x, layer == 0 ? width : _stride, events, _first.Pointer, null, _inputSums!.Pointer, relu: false, _sumStride);
+        if (layer == 0)
+            _weights.Input[0]!.Multiply(_weights.Kernel, _embeddings!.Pointer, width, events, _first.Pointer, null, _inputSums!.Pointer, relu: false, _sumStride);
+        else
+            MultiplyBelow(layer, _hidden[(layer - 1) % 2].Pointer + ((nint)MaxRuns * _stride), _stride, events, _first.Pointer, _inputSums!.Pointer, _sumStride);
     }
 
     /// <summary>[Parts, Units] a layer's state, h first.</summary>

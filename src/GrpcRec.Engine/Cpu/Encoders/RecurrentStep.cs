@@ -31,4 +31,7 @@ internal unsafe struct RecurrentStep
 
     /// <summary>Every other step, so that it may begin with the weights that are still in the cache.</summary>
     public bool Backward;
+
+    /// <summary><see cref="X"/> comes from the slots; false: it is what the step before wrote, the first rows of it.</summary>
+    public bool Begins;
 }

@@ -13,7 +13,8 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
 
     /// <param name="layout">Of a layer's sums.</param>
     /// <param name="parts">Rows of <see cref="Units"/> that a layer's state has: the hidden state, an LSTM's cell.</param>
-    protected RecurrentWeights(ModelArtifact artifact, BlockKernel kernel, GateLayout layout, int parts, long tableBudgetBytes)
+    /// <param name="readsBelow">Layers above the first multiply the states of the one below in float32; false: the kind does so itself.</param>
+    protected RecurrentWeights(ModelArtifact artifact, BlockKernel kernel, GateLayout layout, int parts, long tableBudgetBytes, bool readsBelow = true)
     {
         var encoder = artifact.Manifest.Encoder;
         Kernel = kernel;
@@ -54,7 +55,8 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
         // 2. What the layers above read of the one below.
         for (var layer = 1; layer < Layers; layer++)
         {
-            Input[layer] = PackedMatrix.FromGates(layout, artifact.WeightArray(ModelTensors.InputWeight(layer, encoder.Kind)));
+            if (readsBelow)
+                Input[layer] = PackedMatrix.FromGates(layout, artifact.WeightArray(ModelTensors.InputWeight(layer, encoder.Kind)));
             _gateStarts[layer] = PackBias(artifact.WeightArray(ModelTensors.Bias(layer, encoder.Kind)));
         }
     }
@@ -80,7 +82,7 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
 
     public bool ReadsBehaviors { get; }
 
-    /// <summary>By layer; null in the first where the gate table holds its part.</summary>
+    /// <summary>By layer; null in the first where the gate table holds its part, and above where the kind has weights of its own for it.</summary>
     public PackedMatrix?[] Input { get; }
 
     /// <summary>Floats of a row of gates.</summary>

@@ -1,0 +1,186 @@
+using System.Runtime.CompilerServices;
+
+namespace GrpcRec.Engine.Cpu;
+
+/// <summary>The reduced precisions on one kind of vector.</summary>
+internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKernel
+    where TLanes : struct, ILanes<TVector>
+    where TVector : struct
+{
+    private const int Columns = Int8Kernel.Columns;
+
+    // 1.5·2^23: a float of that size ends in its integer part, so adding it rounds to an integer and leaves it in the low bits.
+    private const float RoundingShift = 12582912;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Quantise(float* h, byte* codes, nint units)
+    {
+        for (nint j = 0; j < units; j += TLanes.Width)
+            StoreCodes(TLanes.Load(h + j), codes + j);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Multiply(
+        Int8Path path, Int8Matrix weights, byte* codes, nint stride, int rows, float** first, int* sums, float* y, nint yStride)
+    {
+        for (var block = 0; block < weights.Blocks; block++)
+        {
+            var offset = (nint)block * Columns;
+            for (var row = 0; row < rows;)
+            {
+                var count = Int8Kernel.NextRows(rows - row);
+                Int8Kernel.Multiply<SignedWeights>(path, count, weights.Block(block), weights.Groups, codes + (row * stride), stride, sums);
+                var z = sums;
+                for (var end = row + count; row < end; row++, z += Columns)
+                {
+                    for (nint j = 0; j < Columns; j += TLanes.Width)
+                        TLanes.Store(Sum(z + j, weights, offset + j, first[row], null), y + (row * yStride) + offset + j);
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Lstm(in LstmInt8Step step)
+    {
+        var weights = step.Weights;
+        for (var n = 0; n < weights.Blocks; n++)
+        {
+            var block = step.Backward ? weights.Blocks - 1 - n : n;
+            for (var row = 0; row < step.Rows;)
+            {
+                var count = Int8Kernel.NextRows(step.Rows - row);
+                Int8Kernel.Multiply<SignedWeights>(
+                    step.Path, count, weights.Block(block), weights.Groups, step.Codes + (row * step.CodeStride), step.CodeStride, step.Sums);
+                Activate(count, step, row, block);
+                row += count;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void LstmRow(Bf16Matrix weights, in LstmStep step)
+    {
+        // A wide vector needs two blocks to have eight sums, because four would wait for each other.
+        var paired = TLanes.Width == 16 ? 2 : 1;
+        for (var n = 0; n < weights.Blocks; n += paired)
+        {
+            var block = step.Backward ? weights.Blocks - 1 - n : n;
+            var second = paired == 1 || n + 1 == weights.Blocks ? block : step.Backward ? block - 1 : block + 1;
+            MultiplyRow(weights, block, second, step);
+            Activate(step, block, step.Sums);
+            if (second != block)
+                Activate(step, second, step.Sums + Columns);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreCodes(TVector h, byte* codes)
+    {
+        // Two roundings, not a fused one, so that the same h has the same code on every processor.
+        var steps = TLanes.Multiply(h, TLanes.Broadcast(HiddenSteps));
+        TLanes.StoreLowBytes(TLanes.Add(steps, TLanes.Broadcast(RoundingShift + Int8Matrix.ZeroPoint)), codes);
+    }
+
+    /// <summary>A vector of columns' sums.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Sum(int* z, Int8Matrix weights, nint column, float* first, float* second)
+    {
+        var start = TLanes.Load(first + column);
+        if (second is not null)
+            start = TLanes.Add(start, TLanes.Load(second + column));
+        return TLanes.MultiplyAdd(TLanes.FromIntegers(z, weights.Compensation + column), TLanes.Load(weights.Scale + column), start);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Activate(int rows, in LstmInt8Step step, int row, int block)
+    {
+        nint offset = (nint)block * Columns, unit = (nint)block * PackedMatrix.UnitsPerBlock;
+        var z = step.Sums;
+        var weights = step.Weights;
+        for (var end = row + rows; row < end; row++, z += Columns)
+        {
+            // A few lines at a time: more at once than the cache can wait for would hold up the loads behind them.
+            if (row < step.NextRows)
+            {
+                for (var line = 0; line < Columns; line += 16)
+                    TLanes.Prefetch(step.Next[row] + offset + line);
+            }
+
+            float* first = step.First[row], second = step.Second is null ? null : step.Second[row];
+            for (nint j = 0; j < PackedMatrix.UnitsPerBlock; j += TLanes.Width)
+            {
+                var hidden = GateActivation.Cell<TLanes, TVector>(
+                    Sum(z + j, weights, offset + j, first, second),
+                    Sum(z + j + 16, weights, offset + j + 16, first, second),
+                    Sum(z + j + 32, weights, offset + j + 32, first, second),
+                    Sum(z + j + 48, weights, offset + j + 48, first, second),
+                    step.Cell[row] + unit + j);
+                TLanes.Store(hidden, step.Hidden[row] + unit + j);
+                StoreCodes(hidden, step.NextCodes + (row * step.CodeStride) + unit + j);
+            }
+        }
+    }
+
+    private static void Activate(in LstmStep step, int block, float* z)
+    {
+        nint unit = (nint)block * PackedMatrix.UnitsPerBlock;
+        if (step.NextRows > 0)
+        {
+            for (var line = 0; line < Columns; line += 16)
+                TLanes.Prefetch(step.Next[0] + (4 * unit) + line);
+        }
+
+        GateActivation.Apply<TLanes, TVector>(z, step.Cell[0] + unit, step.Hidden[0] + unit);
+    }
+
+    /// <summary>
+    /// Sums of two blocks (the second into [64…127]) with vectors of 16, of one with narrower ones, by passes of four vectors of words. The
+    /// second may be the first again where there is no other.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyRow(Bf16Matrix weights, int block, int other, in LstmStep step)
+    {
+        // Unit vectors of a pass: a word vector at `unit` of i and f, and one 16 words on of g and o.
+        nint stride = TLanes.Width == 16 ? 0 : TLanes.Width, width = TLanes.Width == 16 ? 16 : 2 * TLanes.Width;
+        for (nint unit = 0; unit < PackedMatrix.UnitsPerBlock; unit += width)
+        {
+            uint* w = weights.Block(block) + unit, v = weights.Block(other) + unit + stride;
+            nint column = ((nint)block * Columns) + unit, next = ((nint)other * Columns) + unit + stride;
+            TVector i0 = Start(step, column), f0 = Start(step, column + 16), g0 = Start(step, column + 32), o0 = Start(step, column + 48);
+            TVector i1 = Start(step, next), f1 = Start(step, next + 16), g1 = Start(step, next + 32), o1 = Start(step, next + 48);
+            var x = step.X;
+            for (var end = x + weights.Depth; x < end; x++, w += Bf16Matrix.Words, v += Bf16Matrix.Words)
+            {
+                var value = TLanes.Broadcast(*x);
+                i0 = TLanes.MultiplyAdd(value, TLanes.LowHalves(w), i0);
+                f0 = TLanes.MultiplyAdd(value, TLanes.HighHalves(w), f0);
+                g0 = TLanes.MultiplyAdd(value, TLanes.LowHalves(w + 16), g0);
+                o0 = TLanes.MultiplyAdd(value, TLanes.HighHalves(w + 16), o0);
+                i1 = TLanes.MultiplyAdd(value, TLanes.LowHalves(v), i1);
+                f1 = TLanes.MultiplyAdd(value, TLanes.HighHalves(v), f1);
+                g1 = TLanes.MultiplyAdd(value, TLanes.LowHalves(v + 16), g1);
+                o1 = TLanes.MultiplyAdd(value, TLanes.HighHalves(v + 16), o1);
+            }
+
+            Store(step.Sums + unit, i0, f0, g0, o0);
+            Store(step.Sums + (TLanes.Width == 16 ? Columns : unit + stride), i1, f1, g1, o1);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Start(in LstmStep step, nint column)
+    {
+        var start = TLanes.Load(step.First[0] + column);
+        return step.Second is null ? start : TLanes.Add(start, TLanes.Load(step.Second[0] + column));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(float* z, TVector i, TVector f, TVector g, TVector o)
+    {
+        TLanes.Store(i, z);
+        TLanes.Store(f, z + 16);
+        TLanes.Store(g, z + 32);
+        TLanes.Store(o, z + 48);
+    }
+}
