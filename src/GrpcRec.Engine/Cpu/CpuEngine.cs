@@ -80,6 +80,8 @@ public sealed unsafe class CpuEngine : IStepEngine
 
     public string Name => "cpu-" + _model.Kernel.Name;
 
+    public Precision Precision => _model.Encoder.Precision;
+
     /// <summary>The items' part of the gates is read from a table; false: computed in each step, because the table is past the budget.</summary>
     public bool UsesGateTable => _model.Encoder.HasItemTable;
 
@@ -93,7 +95,7 @@ public sealed unsafe class CpuEngine : IStepEngine
 
     /// <summary>What was chosen at load, for the log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
-        $"{Name}, gate table {(UsesGateTable ? "in memory" : "computed per step")}, bottom table {(UsesBottomTable ? "in memory" : "none")}, {TableBytes / (1024.0 * 1024.0):F1} MiB of tables");
+        $"{Name}, {Precision}, gate table {(UsesGateTable ? "in memory" : "computed per step")}, bottom table {(UsesBottomTable ? "in memory" : "none")}, {TableBytes / (1024.0 * 1024.0):F1} MiB of tables");
 
     public int HiddenSize => _model.Hidden;
 

@@ -23,11 +23,13 @@ public sealed class ScalarEngine : IStepEngine
     // [capacity, StateLength].
     private readonly double[] _states;
 
-    /// <exception cref="EngineException">The slots' states are more than one array holds.</exception>
+    /// <exception cref="EngineException">The slots' states are more than one array holds, or a reduced precision is asked for.</exception>
     public ScalarEngine(ModelArtifact artifact, EngineOptions options)
     {
         ArgumentNullException.ThrowIfNull(artifact);
         ArgumentNullException.ThrowIfNull(options);
+        if (options.Precision is { } precision and not Precision.Float32)
+            throw new EngineException($"the scalar engine does not run in precision {precision}: choose Kind Cpu, or Precision Float32");
         var encoder = artifact.Manifest.Encoder;
         _items = artifact.Items;
         _tensors = new ScalarTensors(artifact);

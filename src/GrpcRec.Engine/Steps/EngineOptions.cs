@@ -42,7 +42,7 @@ public sealed record EngineOptions
     /// <summary>For tests and doubts: all paths give results within the same tolerance.</summary>
     public KernelPath Path { get; init; } = KernelPath.Auto;
 
-    /// <summary>Null: the precision that the artefact's manifest states.</summary>
+    /// <summary>Null: the precision that the artefact's manifest states. The scalar engine knows float32 alone, and runs it where this is null.</summary>
     public Precision? Precision { get; init; }
 
     /// <summary>Sequences whose state the engine holds at once.</summary>

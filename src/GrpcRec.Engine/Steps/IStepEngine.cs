@@ -1,3 +1,4 @@
+using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
 
 namespace GrpcRec.Engine.Steps;
@@ -22,6 +23,9 @@ public interface IStepEngine : IDisposable
 {
     /// <summary>Name for logs and metrics: "cpu-avx512", "cpu-scalar" …</summary>
     string Name { get; }
+
+    /// <summary>That the encoder runs in.</summary>
+    Precision Precision => Precision.Float32;
 
     /// <summary>H, width of the top layer's hidden state.</summary>
     int HiddenSize { get; }

@@ -7,6 +7,9 @@ namespace GrpcRec.Engine.Tests.Cpu;
 /// <summary>Runs of events, whose inputs a recurrent encoder multiplies for many steps at once.</summary>
 public sealed class AdvanceTests
 {
+    /// <summary>That <see cref="CutRuns"/> takes.</summary>
+    internal const int Slots = 122;
+
     public static TheoryData<ModelShape, Backend> Cases
     {
         get
@@ -26,10 +29,17 @@ public sealed class AdvanceTests
     [MemberData(nameof(Cases))]
     public void Advance_RunsCutAnywhere_GivesTheBitsOfSteps(ModelShape shape, Backend backend)
     {
+        using var engine = OperatorCases.Create(RandomModel.Create(shape), backend, Slots);
+        CutRuns(engine, shape);
+    }
+
+    /// <summary>Compares runs cut at random with steps, bit for bit.</summary>
+    /// <param name="engine">With <see cref="Slots"/> free slots.</param>
+    internal static void CutRuns(IStepEngine engine, ModelShape shape)
+    {
         // Past the tile of 48 runs and the 256 events of a product; ties, empty runs, and no order.
         int[] lengths = [3, 300, 0, 1, .. Enumerable.Range(0, 56).Select(n => n * 7 % 23), 17];
         var sequences = OperatorCases.Sequences(shape, lengths, seed: 21);
-        using var engine = OperatorCases.Create(RandomModel.Create(shape), backend, slots: 2 * lengths.Length);
         var stepped = OperatorCases.Run(engine, sequences, maxBatch: 9, seed: 22);
         var advanced = sequences.Select(_ => engine.TryRent(out var slot) ? slot : throw new InvalidOperationException("no slot")).ToArray();
         int[] items = [.. sequences.SelectMany(events => events.Select(e => e.Item))];

@@ -63,6 +63,9 @@ public static class OperatorCases
         new(40, Trunk: TrunkKind.Ple, Experts: 4, Bottom: 70, Tower: 0, Embedding: 17),
     ];
 
+    /// <summary>Those of one kind of encoder that every engine has a trunk for.</summary>
+    public static IEnumerable<ModelShape> OfKind(EncoderKind kind) => Shapes.Where(shape => shape.Kind == kind && shape.Experts == 0);
+
     public static TheoryData<ModelShape, Backend> All
     {
         get

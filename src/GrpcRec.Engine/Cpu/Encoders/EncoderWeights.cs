@@ -6,6 +6,9 @@ namespace GrpcRec.Engine.Cpu.Encoders;
 /// <summary>An encoder's weights, packed for its kernels. Immutable; shared by the engines of an artefact.</summary>
 internal abstract class EncoderWeights : IDisposable
 {
+    /// <summary>Of the products with hidden states.</summary>
+    public virtual Precision Precision => Precision.Float32;
+
     /// <summary>Floats of a slot's state, a multiple of 16.</summary>
     public abstract int StateFloats { get; }
 

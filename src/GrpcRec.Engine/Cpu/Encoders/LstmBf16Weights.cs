@@ -26,6 +26,8 @@ internal sealed class LstmBf16Weights : RecurrentWeights
     /// <summary>The same numbers.</summary>
     public Bf16Matrix[] Words { get; }
 
+    public override Precision Precision => Precision.Bf16;
+
     public override CpuEncoder CreateEncoder() => new LstmBf16Encoder(this);
 
     public override void Dispose()

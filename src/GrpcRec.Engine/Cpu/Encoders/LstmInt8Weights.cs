@@ -31,6 +31,8 @@ internal sealed class LstmInt8Weights : RecurrentWeights
     /// <summary>By layer: weights of the state of the layer below; null in the first.</summary>
     public Int8Matrix?[] Below { get; }
 
+    public override Precision Precision => Precision.Int8;
+
     public override CpuEncoder CreateEncoder() => new LstmInt8Encoder(this);
 
     public override void Dispose()
