@@ -16,8 +16,13 @@ internal readonly record struct EventWindow(int Sequence, int Start, int Length,
     /// Cuts each sequence from its end, so that every training target stands in exactly one window and the last window is full.
     /// </summary>
     /// <param name="maxLength">Inputs of a window at most.</param>
-    public static List<EventWindow> ForTraining(SequenceDataset dataset, int maxLength)
+    /// <param name="minContext">
+    /// Inputs before a target at least, or all that there are: windows overlap by as many, which costs time and trains on contexts as long as
+    /// those that serving reads. 0: no overlap. Below <paramref name="maxLength"/>.
+    /// </param>
+    public static List<EventWindow> ForTraining(SequenceDataset dataset, int maxLength, int minContext = 0)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(minContext, maxLength);
         var windows = new List<EventWindow>();
         for (var s = 0; s < dataset.SequenceCount; s++)
         {
@@ -26,8 +31,9 @@ internal readonly record struct EventWindow(int Sequence, int Start, int Length,
             while (target > first)
             {
                 var start = Math.Max(first, target - maxLength);
-                windows.Add(new EventWindow(s, start, target - start, start + 1));
-                target = PreviousTarget(start);
+                var firstTarget = start == first ? first + 1 : Math.Min(target, start + Math.Max(1, minContext));
+                windows.Add(new EventWindow(s, start, target - start, firstTarget));
+                target = PreviousTarget(firstTarget - 1);
             }
 
             int PreviousTarget(int t)

@@ -33,6 +33,12 @@ public sealed record OptimizationPlan
 {
     public int Epochs { get; init; } = 20;
     public int BatchSize { get; init; } = 64;
+
+    /// <summary>
+    /// Events before a training target at least, or all that there are; below MaxSequenceLength. Above 0 windows overlap by as many: for short
+    /// windows cut from long histories, whose targets would otherwise see half a window on average while serving reads a whole one.
+    /// </summary>
+    public int MinContext { get; init; }
     public double LearningRate { get; init; } = 3e-3;
     public double GradientClipNorm { get; init; } = 5;
 

@@ -37,6 +37,7 @@ internal static class TrainingPlanRules
         Between("Optimization.LearningRate", optimization.LearningRate, 1e-7, 10);
         Between("Optimization.GradientClipNorm", optimization.GradientClipNorm, 1e-6, 1e6);
         Between("Optimization.Patience", optimization.Patience, 1, MaxEpochs);
+        Between("Optimization.MinContext", optimization.MinContext, 0, plan.Architecture.MaxSequenceLength - 1);
         if (optimization.MaxDuration is { } duration && duration <= TimeSpan.Zero)
             throw Bad("Optimization.MaxDuration", "must be above zero; leave it out for no limit");
         Between("Evaluation.Cutoffs (count)", plan.Evaluation.Cutoffs.Count, 1, MaxCutoffs);

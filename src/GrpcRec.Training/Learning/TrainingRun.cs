@@ -35,7 +35,7 @@ internal sealed class TrainingRun : IDisposable
         TimeProvider clock, IProgress<TrainingProgressReport>? progress, Action<string>? note)
     {
         (_data, _plan, _tasks, _manifest, _checkpoint, _clock, _progress, _note) = (data, plan, tasks, manifest, checkpoint, clock, progress, note);
-        _windows = EventWindow.ForTraining(data, plan.Architecture.MaxSequenceLength);
+        _windows = EventWindow.ForTraining(data, plan.Architecture.MaxSequenceLength, plan.Optimization.MinContext);
         _stepsPerEpoch = EventWindow.Batch(_windows, plan.Optimization.BatchSize, random: null).Count;
         _validator = new TorchEvaluator(data, tasks, plan.Evaluation, plan.Architecture.MaxSequenceLength, plan.Optimization.BatchSize);
         _validates = Array.IndexOf(data.Roles, SplitRole.Validation) >= 0;
