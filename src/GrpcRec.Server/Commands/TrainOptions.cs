@@ -21,6 +21,7 @@ sealed class TrainOptions
     public Option<int?> EmbeddingSize { get; } = new("--embedding-size") { Description = "Size of the item embedding. Default 64." };
     public Option<int?> HiddenSize { get; } = new("--hidden-size") { Description = "Size of the hidden state. Default 128." };
     public Option<int?> MaxSeconds { get; } = new("--max-seconds") { Description = "Stop after this long, with the best epoch so far. Default: no limit." };
+    public Option<Weighting?> Weighting { get; } = new("--weighting") { Description = "How the tasks' losses are combined: fixed, equal, uncertainty, dwa, gradnorm, pcgrad, cagrad or famo. Default fixed." };
     public Option<long?> Seed { get; } = new("--seed") { Description = "Seed of everything random. Default 1." };
     public Option<bool> Activate { get; } = new("--activate") { Description = "Load and activate the new version when it is done." };
     public Option<bool> Json { get; } = new("--json") { Description = "Print the training as one JSON object on standard output." };
@@ -32,7 +33,7 @@ sealed class TrainOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[Request, Data, Name, Tasks, Epochs, BatchSize, LearningRate, EmbeddingSize, HiddenSize, MaxSeconds, Seed, Activate, Json, Models, State, Trainer, Address, Authority])
+        foreach (var option in (Option[])[Request, Data, Name, Tasks, Epochs, BatchSize, LearningRate, EmbeddingSize, HiddenSize, MaxSeconds, Weighting, Seed, Activate, Json, Models, State, Trainer, Address, Authority])
             command.Options.Add(option);
     }
 
@@ -88,6 +89,7 @@ sealed class TrainOptions
         if (parsed.GetValue(BatchSize) is { } batch) learning.BatchSize = batch;
         if (parsed.GetValue(LearningRate) is { } rate) learning.LearningRate = rate;
         if (parsed.GetValue(MaxSeconds) is { } seconds) learning.MaxDuration = Duration.FromTimeSpan(TimeSpan.FromSeconds(seconds));
+        if (parsed.GetValue(Weighting) is { } weighting) learning.Weighting = weighting;
         if (parsed.GetValue(Seed) is { } seed) learning.Seed = seed;
         var network = request.Architecture ??= new();
         if (parsed.GetValue(EmbeddingSize) is { } embedding) network.EmbeddingSize = embedding;

@@ -124,6 +124,9 @@ static class TrainRequestRules
             violations.Add(at + "gradient_clip_norm", RangeReason(parameters.GradientClipNorm), $"is {Number(parameters.GradientClipNorm)}; finite and above 0.");
         InRange(at + "patience", parameters.HasPatience, parameters.Patience, 1, 10_000, violations);
         CheckDuration(at + "max_duration", parameters.MaxDuration, violations);
+        if (!System.Enum.IsDefined(parameters.Weighting))
+            violations.Add(at + "weighting", ViolationReason.UnknownName, $"is {(int)parameters.Weighting}, which is not a weighting; see the enum Weighting.");
+        InRange(at + "min_context", parameters.HasMinContext, parameters.MinContext, 0, 2_047, violations);
     }
 
     static void CheckSplit(Split? split, Violations violations)

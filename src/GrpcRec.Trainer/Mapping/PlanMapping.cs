@@ -1,5 +1,7 @@
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.Weighting;
 using GrpcRec.V1;
+using Weighting = GrpcRec.V1.Weighting;
 
 namespace GrpcRec.Trainer.Mapping;
 
@@ -43,6 +45,20 @@ static class PlanMapping
             Patience = wire.HasPatience ? wire.Patience : defaults.Patience,
             MaxDuration = wire.MaxDuration?.ToTimeSpan(),
             Seed = wire.HasSeed ? wire.Seed : defaults.Seed,
+            MinContext = wire.HasMinContext ? wire.MinContext : defaults.MinContext,
+            Weighting = wire.Weighting switch
+            {
+                Weighting.Unspecified => defaults.Weighting,
+                Weighting.Fixed => WeightingKind.Fixed,
+                Weighting.Equal => WeightingKind.Equal,
+                Weighting.Uncertainty => WeightingKind.Uncertainty,
+                Weighting.Dwa => WeightingKind.Dwa,
+                Weighting.Gradnorm => WeightingKind.GradNorm,
+                Weighting.Pcgrad => WeightingKind.PcGrad,
+                Weighting.Cagrad => WeightingKind.CaGrad,
+                Weighting.Famo => WeightingKind.Famo,
+                _ => throw new TrainingException($"hyperparameters.weighting is {(int)wire.Weighting}, which this build does not know.") { Field = "Optimization.Weighting" },
+            },
         };
     }
 }

@@ -51,6 +51,9 @@ internal sealed class ModelParameters : IDisposable
     /// <summary>In a fixed order.</summary>
     public IEnumerable<Parameter> Trained => _order.Select(name => _byName[name]);
 
+    /// <summary>The same with their names.</summary>
+    public IEnumerable<(string Name, Parameter Parameter)> Named => _order.Select(name => (name, _byName[name]));
+
     public bool Has(string name) => _byName.ContainsKey(name);
 
     /// <param name="name">Of an input embedding.</param>

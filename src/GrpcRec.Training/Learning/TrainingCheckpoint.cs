@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Encoders;
 using static TorchSharp.torch.optim;
@@ -19,6 +20,9 @@ internal sealed record TrainingState
     public required double Seconds { get; init; }
     public required string OptimizerSha256 { get; init; }
     public required IReadOnlyList<EpochRecord> History { get; init; }
+
+    /// <summary>What the weighting of the tasks has learnt.</summary>
+    public double[] WeightingState { get; init; } = [];
 }
 
 /// <summary>
@@ -31,7 +35,7 @@ internal sealed class TrainingCheckpoint(string directory)
 {
     private const string StateFile = "state.json";
     private const long MaxStateBytes = 64L << 20;
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     private string Weights(int epoch) => Path.Combine(directory, $"epoch-{epoch}");
 

@@ -1,15 +1,24 @@
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Losses;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Weighting;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace GrpcRec.Training.Learning;
 
-/// <summary>Sums of losses while an epoch runs, and its steps: forward, loss, backward, clip, Adam.</summary>
-internal sealed class TrainingEpoch(SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, MultiTaskModel model, Adam optimizer, double clipNorm)
+/// <summary>Sums of losses while an epoch runs, and its steps: forward, losses, weighting, backward, clip, Adam.</summary>
+internal sealed class TrainingEpoch(
+    SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, MultiTaskModel model, Adam optimizer, TaskWeighting weighting, double clipNorm)
 {
+    /// <summary>Steps between two looks at how the tasks' gradients stand to each other: each costs a backward pass for every task.</summary>
+    private const int StepsBetweenLooks = 25;
+
+    private readonly double[] _factors = [.. tasks.Select(task => task.Definition.Weight)];
+    private readonly double[] _weights = new double[tasks.Count];
+    private readonly double[] _lossesAfter = new double[tasks.Count];
+    private readonly (string Name, Parameter Parameter)[] _named = [.. model.Parameters.Named];
     private readonly double[] _losses = new double[tasks.Count];
     private readonly double[] _sums = new double[tasks.Count];
     private readonly long[] _counts = new long[tasks.Count];
@@ -21,6 +30,12 @@ internal sealed class TrainingEpoch(SequenceDataset dataset, IReadOnlyList<TaskL
     public double Loss => Steps == 0 ? 0 : _total / Steps;
 
     public double GradientNorm => Steps == 0 ? 0 : _norm / Steps;
+
+    /// <summary>How the tasks' gradients stood to each other.</summary>
+    public GradientCosines Cosines { get; } = new(tasks.Count);
+
+    /// <summary>[K] mean losses; NaN: none.</summary>
+    public double[] MeanLosses => [.. _sums.Select((sum, k) => _counts[k] > 0 ? sum / _counts[k] : double.NaN)];
 
     public IReadOnlyDictionary<string, double> TaskLosses
     {
@@ -44,8 +59,8 @@ internal sealed class TrainingEpoch(SequenceDataset dataset, IReadOnlyList<TaskL
         using var scope = NewDisposeScope();
         using var batch = WindowBatch.Create(dataset, tasks, SplitRole.Train, model.ReadsBehaviors, windows);
         optimizer.zero_grad();
-        using var loss = MultiTaskLoss.Compute(model, batch, training: true, _losses);
-        if (loss is null)
+        var parts = MultiTaskLoss.Compute(model, batch, training: true, _losses);
+        if (Array.TrueForAll(parts, part => part is null))
             return;
         double total = 0;
         for (var k = 0; k < tasks.Count; k++)
@@ -59,14 +74,46 @@ internal sealed class TrainingEpoch(SequenceDataset dataset, IReadOnlyList<TaskL
             _counts[k]++;
         }
 
-        loss.backward();
+        Backward(parts);
         var norm = nn.utils.clip_grad_norm_(_trained, clipNorm);
         if (!double.IsFinite(norm))
             throw Diverged("the gradient", step);
         optimizer.step();
+        if (weighting.NeedsLossesAfterStep)
+        {
+            using var frozen = no_grad();
+            MultiTaskLoss.Compute(model, batch, training: true, _lossesAfter);
+            weighting.AfterStep(_lossesAfter);
+        }
+
         _total += total;
         _norm += norm;
         Steps++;
+    }
+
+    /// <summary>Leaves the weighted gradient in the parameters.</summary>
+    private void Backward(Tensor?[] parts)
+    {
+        var looks = tasks.Count > 1 && Steps % StepsBetweenLooks == 0;
+        if (looks || weighting.NeedsGradients)
+        {
+            using var gradients = TaskGradients.Compute(_named, parts);
+            if (looks)
+                Cosines.Add(gradients.Products);
+            weighting.Weigh(_losses, gradients.Products, _weights);
+            if (weighting.NeedsGradients)
+            {
+                gradients.Apply(_weights, _factors);
+                return;
+            }
+        }
+        else
+        {
+            weighting.Weigh(_losses, products: null, _weights);
+        }
+
+        using var total = MultiTaskLoss.Sum(parts, _weights);
+        total!.backward();
     }
 
     private static TrainingException Diverged(string what, long step) =>

@@ -22,7 +22,11 @@ public enum TrainingEnd
 /// <param name="Seconds">Training and validation.</param>
 public sealed record EpochRecord(
     int Epoch, double Loss, IReadOnlyDictionary<string, double> TaskLosses, IReadOnlyDictionary<string, double> ValidationMetrics,
-    double GradientNorm, double Seconds);
+    double GradientNorm, double Seconds)
+{
+    /// <summary>[K][K] mean cosines between the tasks' gradients on shared parameters; NaN: never met. Null with one task.</summary>
+    public double[][]? GradientCosines { get; init; }
+}
 
 /// <param name="Manifest">As it was written, with test metrics.</param>
 /// <param name="Metrics">On the test split, through the engine; empty without one.</param>

@@ -1,4 +1,5 @@
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Weighting;
 
 namespace GrpcRec.Training.Learning;
 
@@ -40,6 +41,8 @@ public sealed record OptimizationPlan
     /// </summary>
     public int MinContext { get; init; }
     public double LearningRate { get; init; } = 3e-3;
+    /// <summary>How the tasks' losses are combined.</summary>
+    public WeightingKind Weighting { get; init; } = WeightingKind.Fixed;
     public double GradientClipNorm { get; init; } = 5;
 
     /// <summary>Epochs without a better validation result before training stops.</summary>

@@ -3,6 +3,7 @@ using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Encoders;
 using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Weighting;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -26,6 +27,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly bool _validates;
     private readonly MultiTaskModel _model;
     private readonly Adam _optimizer;
+    private readonly TaskWeighting _weighting;
     private readonly int _stepsPerEpoch;
     private long _started, _reported;
     private double _earlierSeconds;
@@ -38,6 +40,7 @@ internal sealed class TrainingRun : IDisposable
         _windows = EventWindow.ForTraining(data, plan.Architecture.MaxSequenceLength, plan.Optimization.MinContext);
         _stepsPerEpoch = EventWindow.Batch(_windows, plan.Optimization.BatchSize, random: null).Count;
         _validator = new TorchEvaluator(data, tasks, plan.Evaluation, plan.Architecture.MaxSequenceLength, plan.Optimization.BatchSize);
+        _weighting = TaskWeightings.Create(plan.Optimization.Weighting, [.. tasks.Select(task => task.Definition.Weight)], plan.Optimization.Seed);
         _validates = Array.IndexOf(data.Roles, SplitRole.Validation) >= 0;
         random.manual_seed(Mix(plan.Optimization.Seed, epoch: 0));
         _model = new MultiTaskModel(manifest, plan.Architecture.Dropout);
@@ -76,6 +79,7 @@ internal sealed class TrainingRun : IDisposable
             // 3. One epoch of steps, as far as time allows.
             var before = Elapsed();
             var epoch = TrainEpoch(state, cancellation);
+            _weighting.AfterEpoch(epoch.MeanLosses);
 
             // 4. Validate; keep the better.
             _progress?.Report(Report(state, TrainingStage.Validating, epoch));
@@ -85,7 +89,10 @@ internal sealed class TrainingRun : IDisposable
                 : new Dictionary<string, double>();
             (criterion, var value) = SelectionCriterion.Of(validation, _tasks, state.Epoch + 1);
             var isBetter = value > state.BestValue;
-            var record = new EpochRecord(state.Epoch + 1, epoch.Loss, epoch.TaskLosses, validation, epoch.GradientNorm, (Elapsed() - before).TotalSeconds);
+            var record = new EpochRecord(state.Epoch + 1, epoch.Loss, epoch.TaskLosses, validation, epoch.GradientNorm, (Elapsed() - before).TotalSeconds)
+            {
+                GradientCosines = epoch.Cosines.Mean,
+            };
 
             // 5. Checkpoint, then tell: what was told is on disk.
             state = state with
@@ -96,6 +103,7 @@ internal sealed class TrainingRun : IDisposable
                 BestValue = isBetter ? value : state.BestValue,
                 Seconds = Elapsed().TotalSeconds,
                 History = [.. state.History, record],
+                WeightingState = _weighting.State,
             };
             state = _checkpoint.Save(state, _manifest, _data.Items, _model.Parameters, _optimizer);
             _progress?.Report(Report(state, TrainingStage.Training));
@@ -143,6 +151,7 @@ internal sealed class TrainingRun : IDisposable
         try
         {
             _checkpoint.Restore(state, _model.Parameters, _optimizer);
+            _weighting.State = state.WeightingState;
             if (state.BestEpoch != state.Epoch)
                 _checkpoint.LoadWeights(state.BestEpoch);
             _note?.Invoke($"Training goes on after epoch {state.Epoch}.");
@@ -159,7 +168,7 @@ internal sealed class TrainingRun : IDisposable
         var seed = Mix(_plan.Optimization.Seed, state.Epoch + 1);
         random.manual_seed(seed);
         var batches = EventWindow.Batch(_windows, _plan.Optimization.BatchSize, new Random((int)(seed & int.MaxValue)));
-        var epoch = new TrainingEpoch(_data, _tasks, _model, _optimizer, _plan.Optimization.GradientClipNorm);
+        var epoch = new TrainingEpoch(_data, _tasks, _model, _optimizer, _weighting, _plan.Optimization.GradientClipNorm);
         foreach (var batch in batches)
         {
             cancellation.ThrowIfCancellationRequested();

@@ -7,16 +7,16 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace GrpcRec.Training.Losses;
 
-/// <summary>Σ λ·L over the tasks that have a labelled row; each L is a mean over its own rows, in nats.</summary>
+/// <summary>Each task's loss over its own labelled rows, a mean in nats.</summary>
 internal static class MultiTaskLoss
 {
-    /// <param name="losses">[tasks] written: each task's loss before its weight; NaN where it has no row.</param>
-    /// <returns>Scalar whose gradient is the loss's (its value is not), or null when no task has a row.</returns>
-    public static Tensor? Compute(MultiTaskModel model, WindowBatch batch, bool training, Span<double> losses)
+    /// <param name="losses">[tasks] written: each task's loss; NaN where it has no row.</param>
+    /// <returns>[tasks] scalars whose gradients are the losses' (their values are not); null where a task has no row. Of the caller's scope.</returns>
+    public static Tensor?[] Compute(MultiTaskModel model, WindowBatch batch, bool training, Span<double> losses)
     {
         using var scope = NewDisposeScope();
         var outputs = model.Forward(batch, training);
-        Tensor? total = null;
+        var parts = new Tensor?[outputs.Length];
         for (var k = 0; k < outputs.Length; k++)
         {
             losses[k] = double.NaN;
@@ -30,7 +30,22 @@ internal static class MultiTaskLoss
                 TaskKind.Multiclass => WithValue(F.cross_entropy(output, tensor(Array.ConvertAll(rows.Labels, label => (long)label)))),
                 _ => throw new NotSupportedException($"There is no loss for a task of kind {rows.Task.Kind}."),
             };
-            var weighted = part * rows.Task.Definition.Weight;
+            parts[k] = part.MoveToOuterDisposeScope();
+        }
+
+        return parts;
+    }
+
+    /// <returns>Σ weight·part over the tasks that have one; null when none has. Of the caller's scope.</returns>
+    public static Tensor? Sum(Tensor?[] parts, ReadOnlySpan<double> weights)
+    {
+        using var scope = NewDisposeScope();
+        Tensor? total = null;
+        for (var k = 0; k < parts.Length; k++)
+        {
+            if (parts[k] is not { } part)
+                continue;
+            var weighted = part * weights[k];
             total = total is null ? weighted : total + weighted;
         }
 

@@ -2,6 +2,7 @@ using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Weighting;
 
 namespace GrpcRec.Training.Tests.Learning;
 
@@ -153,7 +154,7 @@ public class ModelTrainerTests
         TorchSharp.torch.random.manual_seed(1);
         using var model = new MultiTaskModel(TrainingPlanRules.Manifest(plan, data, tasks, DateTimeOffset.UnixEpoch), dropout: 0);
         using var adam = TorchSharp.torch.optim.Adam(model.Parameters.Trained);
-        var epoch = new TrainingEpoch(data, tasks, model, adam, clipNorm: 5);
+        var epoch = new TrainingEpoch(data, tasks, model, adam, new FixedWeighting([1]), clipNorm: 5);
 
         var failure = Assert.Throws<TrainingException>(() => epoch.Step([.. EventWindow.ForTraining(data, 10)], step: 17));
 

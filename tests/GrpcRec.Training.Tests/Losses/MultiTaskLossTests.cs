@@ -46,7 +46,7 @@ public class MultiTaskLossTests
         using var batch = WindowBatch.Create(data, labels, SplitRole.Train, model.ReadsBehaviors, [.. EventWindow.ForTraining(data, 10)]);
         var losses = new double[3];
 
-        using var loss = MultiTaskLoss.Compute(model, batch, training: true, losses);
+        using var loss = MultiTaskLoss.Sum(MultiTaskLoss.Compute(model, batch, training: true, losses), [1, 1, 1]);
         loss!.backward();
 
         Assert.True(double.IsNaN(losses[1]));
@@ -73,7 +73,7 @@ public class MultiTaskLossTests
         {
             var losses = new double[1];
             using var batch = WindowBatch.Create(data, labels, SplitRole.Train, model.ReadsBehaviors, some);
-            MultiTaskLoss.Compute(model, batch, training: false, losses)!.Dispose();
+            MultiTaskLoss.Compute(model, batch, training: false, losses);
             return losses[0];
         }
     }
@@ -90,7 +90,7 @@ public class MultiTaskLossTests
         using var scope = NewDisposeScope();
         using var model = Model(data, labels);
         using var batch = WindowBatch.Create(data, labels, SplitRole.Train, model.ReadsBehaviors, [.. EventWindow.ForTraining(data, 10)]);
-        using var loss = MultiTaskLoss.Compute(model, batch, training: true, new double[labels.Count]);
+        using var loss = MultiTaskLoss.Sum(MultiTaskLoss.Compute(model, batch, training: true, new double[labels.Count]), [.. labels.Select(_ => 1.0)]);
         loss!.backward();
         return model.Parameters[tensor].grad!.data<float>().ToArray();
     }
