@@ -7,7 +7,10 @@ namespace GrpcRec.Training.Weighting;
 /// </summary>
 internal sealed class ConflictAverseWeighting(IReadOnlyList<double> factors, double c = 0.4) : TaskWeighting(factors)
 {
-    private const int Iterations = 200;
+    private const int Iterations = 300;
+
+    /// <summary>Of g_w, in units of the longest gradient.</summary>
+    private const double LeastLength = 0.02;
 
     public override bool NeedsGradients => true;
 
@@ -45,7 +48,8 @@ internal sealed class ConflictAverseWeighting(IReadOnlyList<double> factors, dou
                 w[i] /= sum;
         }
 
-        var length = Math.Sqrt(Math.Max(1e-20, Dot(w, Apply(g, w))));
+        // Where the tasks' gradients nearly cancel (a Pareto-stationary point) the direction of g_w is noise: then the sum is left alone.
+        var length = Math.Max(LeastLength, Math.Sqrt(Math.Max(0, Dot(w, Apply(g, w)))));
         return [.. w.Select(share => 1 + (count * radius * share / length))];
     }
 

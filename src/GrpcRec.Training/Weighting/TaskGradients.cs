@@ -41,7 +41,7 @@ internal sealed class TaskGradients : IDisposable
             if (parts[k] is not { } part)
                 continue;
             var found = autograd.grad([part], inputs, null, retain_graph: true, create_graph: false, allow_unused: true);
-            gradients[k] = [.. found.Select(one => one is null || one.Handle == IntPtr.Zero ? null : one.MoveToOuterDisposeScope())];
+            gradients[k] = [.. found.Select(one => one is null || one.IsInvalid ? null : one.MoveToOuterDisposeScope())];
         }
 
         return new TaskGradients(inputs, [.. parameters.Select(one => !IsOfOneTask(one.Name))], gradients);

@@ -59,13 +59,23 @@ public class ModelTrainerTests
         AssertSameWeights(first.Artifact(), second.Artifact());
     }
 
-    [Fact]
-    public void Train_StoppedAndCalledAgain_EndsWhereAnUnbrokenRunEnds()
+    [Theory]
+    [InlineData(WeightingKind.Fixed)]
+    [InlineData(WeightingKind.Uncertainty)]
+    [InlineData(WeightingKind.Dwa)]
+    [InlineData(WeightingKind.GradNorm)]
+    [InlineData(WeightingKind.PcGrad)]
+    [InlineData(WeightingKind.CaGrad)]
+    [InlineData(WeightingKind.Famo)]
+    public void Train_StoppedAndCalledAgain_EndsWhereAnUnbrokenRunEnds(WeightingKind weighting)
     {
         using Workspace whole = new(), broken = new();
         var plan = TinyData.Plan(TinyData.NextItem, TinyData.Like);
-        plan = plan with { Architecture = plan.Architecture with { Dropout = 0.2 }, Optimization = plan.Optimization with { Epochs = 4, Patience = 9 } };
-        Train(TinyData.Cycle(), plan, whole);
+        plan = plan with { Architecture = plan.Architecture with { Dropout = 0.2 }, Optimization = plan.Optimization with { Epochs = 4, Patience = 9, Weighting = weighting } };
+        var outcome = Train(TinyData.Cycle(), plan, whole);
+        Assert.True(outcome.History[^1].Loss < outcome.History[0].Loss);
+        Assert.Equal(1, outcome.History[0].GradientCosines![0][0], 1e-6);
+        Assert.InRange(outcome.History[0].GradientCosines![0][1], -1, 1);
 
         using var cancellation = new CancellationTokenSource();
         var canceller = new Reporter(report =>

