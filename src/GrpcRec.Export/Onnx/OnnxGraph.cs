@@ -35,7 +35,9 @@ internal sealed class OnnxGraph(ModelArtifact model)
 
     public void Input(string name, TensorProto.Types.DataType type, string meaning, params ReadOnlySpan<object> axes) => Proto.Input.Add(Value(name, type, meaning, axes));
 
-    public void Output(string name, string meaning, params ReadOnlySpan<object> axes) => Proto.Output.Add(Value(name, TensorProto.Types.DataType.Float, meaning, axes));
+    public void Output(string name, string meaning, params ReadOnlySpan<object> axes) => Output(name, TensorProto.Types.DataType.Float, meaning, axes);
+
+    public void Output(string name, TensorProto.Types.DataType type, string meaning, params ReadOnlySpan<object> axes) => Proto.Output.Add(Value(name, type, meaning, axes));
 
     /// <summary>A tensor of the artefact, under its own name; added once however often it is asked for.</summary>
     public string Weight(string tensor)

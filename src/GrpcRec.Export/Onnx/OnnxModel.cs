@@ -53,7 +53,13 @@ public static class OnnxModel
         graph.Output(OnnxEncoder.Hidden, "Hidden state of the top layer after the last event.", "batch", manifest.Encoder.HiddenSize);
         new OnnxHeads(graph, options).Build();
 
-        // 3. What it is.
+        return Wrap(graph);
+    }
+
+    /// <summary>A finished graph with what is to be known of it.</summary>
+    internal static ModelProto Wrap(OnnxGraph graph)
+    {
+        var manifest = graph.Manifest;
         var proto = new ModelProto
         {
             IrVersion = OnnxGraph.IrVersion,

@@ -8,7 +8,32 @@ public static class SyntheticModel
     /// <param name="items">V.</param>
     /// <param name="embedding">E.</param>
     /// <param name="hidden">H.</param>
-    public static ModelArtifact Lstm(int items, int embedding, int hidden, int layers, int seed = 3)
+    public static ModelArtifact Lstm(int items, int embedding, int hidden, int layers, int seed = 3) =>
+        Create(items, embedding, hidden, layers, 0, new Random(seed), (_, _) => { });
+
+    /// <summary>
+    /// A catalogue to rank: normal item vectors, a query that is the hidden state itself, no item bias; so that another runtime is given the
+    /// product and the selection alone.
+    /// </summary>
+    /// <param name="width">E and H.</param>
+    /// <param name="categories">Each item has one of them, at random.</param>
+    public static ModelArtifact Catalog(int items, int width, int categories, int seed = 3) =>
+        Create(items, width, width, 1, categories, new Random(seed), (name, data) =>
+        {
+            if (name == ModelTensors.NextItemProjectionWeight)
+            {
+                Array.Clear(data);
+                for (var i = 0; i < width; i++)
+                    data[(i * width) + i] = 1;
+            }
+            else if (name is ModelTensors.NextItemBias or ModelTensors.NextItemProjectionBias)
+            {
+                Array.Clear(data);
+            }
+        });
+
+    /// <param name="adjust">Changes the weights of a tensor.</param>
+    private static ModelArtifact Create(int items, int embedding, int hidden, int layers, int categories, Random random, Action<string, float[]> adjust)
     {
         var manifest = new ModelManifest
         {
@@ -29,13 +54,19 @@ public static class SyntheticModel
             },
             CatalogSize = items,
             Behaviors = ["view"],
+            Categories = [.. Enumerable.Range(0, categories).Select(category => $"category-{category}")],
             MaxSequenceLength = 1000,
             Tasks = [new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true }],
             Data = new DataFingerprint(new string('0', 64), 0, 0),
         };
-        var random = new Random(seed);
-        var tensors = ModelTensors.Expected(manifest).ToDictionary(tensor => tensor.Key, tensor => new WeightTensor(tensor.Value, Weights(tensor.Key, tensor.Value, hidden, random)));
-        return ModelArtifact.Create(manifest, new ItemCatalog([.. Enumerable.Range(0, items).Select(item => new CatalogItem($"item-{item}", 1))]), tensors);
+        var tensors = ModelTensors.Expected(manifest).ToDictionary(tensor => tensor.Key, tensor =>
+        {
+            var data = Weights(tensor.Key, tensor.Value, hidden, random);
+            adjust(tensor.Key, data);
+            return new WeightTensor(tensor.Value, data);
+        });
+        var catalog = new ItemCatalog([.. Enumerable.Range(0, items).Select(item => new CatalogItem($"item-{item}", 1, categories == 0 ? -1 : random.Next(categories)))]);
+        return ModelArtifact.Create(manifest, catalog, tensors);
     }
 
     private static float[] Weights(string name, int[] shape, int hidden, Random random)

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using GrpcRec.Benchmarks.Timing;
 
@@ -13,7 +12,7 @@ namespace GrpcRec.Benchmarks.Machine;
 /// </summary>
 /// <param name="FmaOneThread">GF/s, a fused multiply-add counted as two.</param>
 /// <param name="ReadOneThread">GB/s (10⁹ bytes) of memory read once.</param>
-public sealed unsafe record MachinePeaks(double FmaOneThread, double FmaTwoThreads, double ReadOneThread, double ReadTwoThreads)
+public sealed record MachinePeaks(double FmaOneThread, double FmaTwoThreads, double ReadOneThread, double ReadTwoThreads)
 {
     public const int Rounds = 9;
 
@@ -27,8 +26,6 @@ public sealed unsafe record MachinePeaks(double FmaOneThread, double FmaTwoThrea
 
     // 12 sums hide the latency of 4 cycles × 2 units with room to spare, and fit the 16 registers that AVX2 has too.
     private const int Sums = 12;
-    private const int HugePage = 2 << 20;
-    private const int AdviseHugePages = 14;
 
     public double Fma(int threads) => threads == 1 ? FmaOneThread : FmaTwoThreads;
 
@@ -40,25 +37,13 @@ public sealed unsafe record MachinePeaks(double FmaOneThread, double FmaTwoThrea
     public static MachinePeaks Measure()
     {
         using var pair = new PairedWork();
-        var memory = (byte*)NativeMemory.AlignedAlloc((nuint)ReadBytes, HugePage);
-        try
-        {
-            // Without huge pages the address look-ups are timed as well. A system that has none refuses: no harm.
-            _ = Advise(memory, (nuint)ReadBytes, AdviseHugePages);
-            for (long at = 0; at < ReadBytes; at += 1 << 30)
-                new Span<byte>(memory + at, (int)Math.Min(1 << 30, ReadBytes - at)).Fill(1);
-            const long Half = ReadBytes / 2;
-            var flops = FmaLoops * FlopsPerLoop;
-            return new MachinePeaks(
-                flops / Best(() => FmaLoop(FmaLoops)) / 1e9,
-                2 * flops / Best(() => pair.Run(() => FmaLoop(FmaLoops), () => FmaLoop(FmaLoops))) / 1e9,
-                ReadBytes / Best(() => ReadLoop(memory, ReadBytes)) / 1e9,
-                ReadBytes / Best(() => pair.Run(() => ReadLoop(memory, Half), () => ReadLoop(memory + Half, Half))) / 1e9);
-        }
-        finally
-        {
-            NativeMemory.AlignedFree(memory);
-        }
+        using var memory = new ReadMemory(ReadBytes);
+        const double Flops = FmaLoops * FlopsPerLoop;
+        return new MachinePeaks(
+            Flops / Best(() => FmaLoop(FmaLoops)) / 1e9,
+            2 * Flops / Best(() => pair.Run(() => FmaLoop(FmaLoops), () => FmaLoop(FmaLoops))) / 1e9,
+            ReadBytes / Best(() => memory.Read()) / 1e9,
+            ReadBytes / Best(() => pair.Run(() => memory.Read(0, 0.5), () => memory.Read(0.5, 1))) / 1e9);
     }
 
     private static double Best(Action work)
@@ -99,24 +84,4 @@ public sealed unsafe record MachinePeaks(double FmaOneThread, double FmaTwoThrea
 
         return Vector512.Sum(a + b + c + d + e + f + g + h + i + j + k + l);
     }
-
-    /// <summary>The whole of [bytes] once, 256 a turn; four streams of sums, so that additions never wait.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
-    private static long ReadLoop(byte* memory, long bytes)
-    {
-        Vector512<long> a = default, b = default, c = default, d = default;
-        for (long at = 0; at < bytes; at += 256)
-        {
-            a += Vector512.Load((long*)(memory + at));
-            b += Vector512.Load((long*)(memory + at + 64));
-            c += Vector512.Load((long*)(memory + at + 128));
-            d += Vector512.Load((long*)(memory + at + 192));
-        }
-
-        return Vector512.Sum(a + b + c + d);
-    }
-
-    [DllImport("libc", EntryPoint = "madvise")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Advise(void* address, nuint bytes, int advice);
 }

@@ -6,6 +6,7 @@ public static class BenchmarkSuites
     public static IReadOnlyList<IBenchmarkSuite> All { get; } =
     [
         new Encoding.EngineSuite(),
+        new Ranking.RankSuite(),
         new PeaksSuite(),
     ];
 }
