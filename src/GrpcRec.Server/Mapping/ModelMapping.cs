@@ -70,6 +70,10 @@ public static class ModelMapping
         model.Encoder = manifest.Encoder.Kind switch
         {
             EncoderKind.Lstm => "lstm",
+            EncoderKind.Gru => "gru",
+            EncoderKind.Rnn => "rnn",
+            EncoderKind.Bag => "bag",
+            EncoderKind.Cnn => "cnn",
             _ => "",
         };
         model.CatalogSize = manifest.CatalogSize;
