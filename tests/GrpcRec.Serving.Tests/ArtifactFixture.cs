@@ -18,6 +18,11 @@ public static class ArtifactFixture
         new() { Name = "category", Kind = TaskKind.Multiclass, NeedsCandidate = false, ClassNames = ["a", "b"] },
     ];
 
+    public static IReadOnlyList<string> Categories { get; } = ["shoes", "hats", "rare"];
+
+    /// <summary>Every fourth item has none; one alone is rare.</summary>
+    public static int CategoryOf(int dense) => dense == 17 ? 2 : dense % 4 == 0 ? -1 : dense % 2;
+
     /// <summary>"item-0" … in the order of the dense ids.</summary>
     public static string ItemId(int dense) => $"item-{dense}";
 
@@ -40,13 +45,14 @@ public static class ArtifactFixture
         },
         CatalogSize = CatalogSize,
         Behaviors = Behaviors,
+        Categories = Categories,
         MaxSequenceLength = MaxSequenceLength,
         Tasks = tasks ?? AllTasks,
         Data = new DataFingerprint(new string('a', 64), 1_000, 100),
         Metrics = new Dictionary<string, double> { ["hr@10"] = 0.25 },
     };
 
-    public static ItemCatalog Items() => new([.. Enumerable.Range(0, CatalogSize).Select(i => new CatalogItem(ItemId(i), CatalogSize - i))]);
+    public static ItemCatalog Items() => new([.. Enumerable.Range(0, CatalogSize).Select(i => new CatalogItem(ItemId(i), CatalogSize - i, CategoryOf(i)))]);
 
     public static IReadOnlyDictionary<string, WeightTensor> Weights(ModelManifest manifest, int seed)
     {

@@ -1,8 +1,11 @@
 using Google.Protobuf.Collections;
+using GrpcRec.Engine.Ranking;
 using GrpcRec.Serving.Admission;
 using GrpcRec.Serving.Batching;
 using GrpcRec.Serving.Registry;
 using GrpcRec.V1;
+using RankedItem = GrpcRec.V1.RankedItem;
+using TaskKind = GrpcRec.Engine.Models.TaskKind;
 
 namespace GrpcRec.Server.Mapping;
 
@@ -14,11 +17,13 @@ public sealed class RankMapping
     private readonly SequenceInput _sequence;
     private readonly IReadOnlyList<WeightedTask> _objective;
 
-    // Dense ids, ascending and different.
+    // Dense ids, ascending and different: seen or blocked.
     private readonly int[] _excluded;
+    private readonly RankFilter _filter;
 
-    // Dense ids, ascending and different, without the excluded ones. Null: the whole catalogue.
-    private readonly int[]? _candidates;
+    // Candidates that the filter leaves, ascending: scored for every task, because the objective asks for more than the engine ranks by.
+    // Null: the engine ranks.
+    private readonly int[]? _scored;
     private readonly int _unknownCandidates;
 
     /// <exception cref="Grpc.Core.RpcException">INVALID_ARGUMENT with all that is wrong, or UNIMPLEMENTED.</exception>
@@ -30,25 +35,33 @@ public sealed class RankMapping
         _sequence = SequenceMapping.Read(request.User, model, limits, violations);
         _objective = ObjectiveMapping.Read(request, model.Tasks, limits, violations);
         var blocked = ReadIds(request.BlockedItemIds, "blocked_item_ids", limits.MaxBlocked, model, limits, violations, out _);
-        _excluded = [.. blocked.Concat(request.ExcludeSeen ? _sequence.Seen : []).Distinct().Order()];
-        if (request.CandidateItemIds.Count > 0)
+        _excluded = Ascending(blocked.Concat(request.ExcludeSeen ? _sequence.Seen : []));
+        _filter = new RankFilter
         {
-            var candidates = ReadIds(request.CandidateItemIds, "candidate_item_ids", limits.MaxCandidates, model, limits, violations, out _unknownCandidates);
-            _candidates = [.. candidates.Distinct().Except(_excluded).Order()];
-        }
-
+            AllowedItems = request.CandidateItemIds.Count == 0 ? null : Ascending(
+                ReadIds(request.CandidateItemIds, "candidate_item_ids", limits.MaxCandidates, model, limits, violations, out _unknownCandidates)),
+            AllowedCategories = request.AllowedCategories.Count == 0 ? null : CategoryMapping.Read(request.AllowedCategories, "allowed_categories", model, limits, violations),
+            BlockedCategories = CategoryMapping.Read(request.BlockedCategories, "blocked_categories", model, limits, violations),
+        };
         CheckK(request, model, limits, violations);
         violations.ThrowIfAny();
+        if (_filter.AllowedItems is { } candidates && !IsNextItemAlone)
+            _scored = [.. candidates.Except(_excluded).Where(item => _filter.Allows(item, model.Items.Items[item].Category))];
     }
+
+    /// <summary>The engine's own order is the objective's.</summary>
+    private bool IsNextItemAlone => _objective is [{ Weight: > 0, Column.Task.Kind: TaskKind.NextItem }];
 
     public BatchRequest ToBatch(TimeSpan? timeout, CancellationToken cancellationToken) => new()
     {
         Items = _sequence.Items,
         Behaviors = _sequence.Behaviors,
-        Candidates = _candidates ?? [],
-        RankK = _candidates is null ? _request.K : 0,
-        RankExcluded = _candidates is null ? _excluded : [],
-        ScoreRanked = _candidates is null && _request.IncludePredictions,
+        Candidates = _scored ?? [],
+        // Candidates may be more than the catalogue has, by repetition or unknown ones.
+        RankK = _scored is null ? Math.Min(_request.K, _model.Manifest.CatalogSize) : 0,
+        RankExcluded = _scored is null ? _excluded : [],
+        RankFilter = _scored is null && !_filter.IsEmpty ? _filter : null,
+        ScoreRanked = _scored is null && _request.IncludePredictions,
         Timeout = timeout,
         CancellationToken = cancellationToken,
     };
@@ -61,14 +74,14 @@ public sealed class RankMapping
             Reading = _sequence.Reading,
             UnknownCandidates = _unknownCandidates,
         };
-        if (_candidates is null)
+        if (_scored is null)
         {
             for (var i = 0; i < done.Ranked.Length; i++)
                 response.Items.Add(ToWire(done.Ranked[i].Item, _objective[0].Value(done.Ranked[i].Score), done, i));
             return response;
         }
 
-        var scores = new (double Score, int Row)[_candidates.Length];
+        var scores = new (double Score, int Row)[_scored.Length];
         for (var row = 0; row < scores.Length; row++)
         {
             var logits = RowOf(done, row);
@@ -81,7 +94,7 @@ public sealed class RankMapping
         // Rows are in the catalogue's order, so ties by row are ties by the catalogue's order.
         Array.Sort(scores, (a, b) => b.Score.CompareTo(a.Score) is var byScore && byScore != 0 ? byScore : a.Row.CompareTo(b.Row));
         foreach (var (score, row) in scores.Take(_request.K))
-            response.Items.Add(ToWire(_candidates[row], score, done, row));
+            response.Items.Add(ToWire(_scored[row], score, done, row));
         return response;
     }
 
@@ -110,6 +123,8 @@ public sealed class RankMapping
                 "k", ViolationReason.OutOfRange,
                 $"It is {request.K}; 1 to {most} are allowed: the smaller of {limits.MaxK} and the {(whole ? "catalogue's items" : "candidates given")} ({there}).");
     }
+
+    private static int[] Ascending(IEnumerable<int> items) => [.. items.Distinct().Order()];
 
     private static List<int> ReadIds(
         RepeatedField<string> ids, string path, int most, ModelHandle model, RequestLimits limits, Violations violations, out int unknown)

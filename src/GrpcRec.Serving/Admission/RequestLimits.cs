@@ -20,6 +20,9 @@ public sealed record RequestLimits
     /// <summary>Blocked items of a Rank.</summary>
     [Range(0, 10_000_000)] public int MaxBlocked { get; init; } = 10_000;
 
+    /// <summary>Categories that a Rank allows or blocks.</summary>
+    [Range(0, 1_000_000)] public int MaxCategories { get; init; } = 1_000;
+
     /// <summary>Tasks or objective entries that a request names.</summary>
     [Range(1, 10_000)] public int MaxTasks { get; init; } = 64;
 

@@ -32,7 +32,7 @@ internal sealed class AnswerStage(IStepEngine engine, Action<Exception> fault)
         if (_queries.Length < _ranking.Count)
             _queries = new RankQuery[Math.Max(_ranking.Count, 2 * _queries.Length)];
         for (var i = 0; i < _ranking.Count; i++)
-            _queries[i] = new RankQuery { Slot = _ranking[i].Slot!.Value, K = _ranking[i].RankK, Excluded = _ranking[i].RankExcluded };
+            _queries[i] = new RankQuery { Slot = _ranking[i].Slot!.Value, K = _ranking[i].RankK, Excluded = _ranking[i].RankExcluded, Filter = _ranking[i].RankFilter };
         try
         {
             engine.Rank(_queries.AsSpan(0, _ranking.Count));

@@ -30,6 +30,9 @@ public sealed class BatchRequest : IValueTaskSource<Rejection?>
     /// <summary>Dense ids never to be ranked, ascending and different.</summary>
     public int[] RankExcluded { get; init; } = [];
 
+    /// <summary>What else may be ranked; null: the whole catalogue.</summary>
+    public RankFilter? RankFilter { get; init; }
+
     /// <summary>Score the ranked items too, into <see cref="CandidateLogits"/>. Not with <see cref="Candidates"/>.</summary>
     public bool ScoreRanked { get; init; }
 

@@ -18,12 +18,14 @@ internal sealed class LoadedVersion
         _onIdle = onIdle;
         Tasks = new TaskLayout(artifact.Manifest);
         Behaviors = artifact.Manifest.Behaviors.Select((name, id) => KeyValuePair.Create(name, id)).ToDictionary(StringComparer.Ordinal);
+        Categories = artifact.Manifest.Categories.Select((name, id) => KeyValuePair.Create(name, id)).ToDictionary(StringComparer.Ordinal);
     }
 
     public ModelArtifact Artifact { get; }
     public BatchScheduler Scheduler { get; }
     public TaskLayout Tasks { get; }
     public IReadOnlyDictionary<string, int> Behaviors { get; }
+    public IReadOnlyDictionary<string, int> Categories { get; }
     public string Name => Artifact.Manifest.Name;
     public string Version => Artifact.Manifest.Version;
 

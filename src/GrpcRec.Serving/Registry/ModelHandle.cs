@@ -17,6 +17,9 @@ public sealed class ModelHandle : IDisposable
     /// <summary>Dense behaviour ids by name.</summary>
     public IReadOnlyDictionary<string, int> Behaviors => Version.Behaviors;
 
+    /// <summary>Dense category ids by name.</summary>
+    public IReadOnlyDictionary<string, int> Categories => Version.Categories;
+
     public TaskLayout Tasks => Version.Tasks;
 
     public BatchScheduler Scheduler => Version.Scheduler;

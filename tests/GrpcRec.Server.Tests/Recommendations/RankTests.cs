@@ -105,6 +105,63 @@ public sealed class RankTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Rank_CandidatesByNextItemAlone_AreWhatTheCatalogueSaysOfThem()
+    {
+        string[] candidates = ["item-9", "item-2", "gone", "item-2", "item-30", "item-11", "item-3", "item-12"];
+        var reply = await Client.RankAsync(new RankRequest { User = TwoEvents, K = 4, CandidateItemIds = { candidates }, BlockedItemIds = { "item-30" }, ExcludeSeen = true });
+        using var reference = new Reference("v1", (3, 0), (7, 2));
+        var whole = reference.Rank(ArtifactFixture.CatalogSize);
+        AssertRanked(whole.Where(item => item.Item is 9 or 2 or 11 or 12).Select(item => (item.Item, (double)item.Score)), reply);
+        Assert.Equal(1, reply.UnknownCandidates);
+    }
+
+    [Fact]
+    public async Task Rank_MoreCandidatesThanTheCatalogueHas_AreRanked()
+    {
+        var candidates = Enumerable.Range(0, 200).Select(i => i < 100 ? $"gone-{i}" : $"item-{i % 3}");
+        var reply = await Client.RankAsync(new RankRequest { User = TwoEvents, K = 200, CandidateItemIds = { candidates } });
+        Assert.Equal(["item-0", "item-1", "item-2"], reply.Items.Select(item => item.ItemId).Order(StringComparer.Ordinal));
+        Assert.Equal(100, reply.UnknownCandidates);
+    }
+
+    [Theory]
+    [InlineData(new[] { "shoes" }, new string[0])]
+    [InlineData(new[] { "rare" }, new string[0])]
+    [InlineData(new[] { "shoes", "rare", "shoes" }, new string[0])]
+    [InlineData(new string[0], new[] { "hats" })]
+    [InlineData(new string[0], new[] { "hats", "shoes", "rare" })]
+    [InlineData(new[] { "shoes", "hats" }, new[] { "shoes" })]
+    [InlineData(new[] { "hats" }, new[] { "hats" })]
+    public async Task Rank_Categories_LeaveOutTheOthers(string[] allowed, string[] blocked)
+    {
+        bool Passes(int item)
+        {
+            var category = ArtifactFixture.CategoryOf(item) is var dense and >= 0 ? ArtifactFixture.Categories[dense] : "";
+            return (allowed.Length == 0 || allowed.Contains(category)) && !blocked.Contains(category);
+        }
+
+        using var reference = new Reference("v1", (3, 0), (7, 2));
+        var expected = reference.Rank(ArtifactFixture.CatalogSize).Where(item => Passes(item.Item) && item.Item is not 3 and not 7).Select(item => (item.Item, (double)item.Score)).ToArray();
+        var request = new RankRequest { User = TwoEvents, K = ArtifactFixture.CatalogSize, ExcludeSeen = true, AllowedCategories = { allowed }, BlockedCategories = { blocked } };
+        AssertRanked(expected, await Client.RankAsync(request));
+
+        // The same by the candidates' way, in which every task is scored.
+        request.CandidateItemIds.Add(Enumerable.Range(0, ArtifactFixture.CatalogSize).Select(ArtifactFixture.ItemId));
+        AssertRanked(expected, await Client.RankAsync(request));
+        request.Objective.Add(new Objective { Task = "next", Weight = 1 });
+        request.Objective.Add(new Objective { Task = "buy", Weight = 0 });
+        AssertRanked(expected, await Client.RankAsync(request));
+    }
+
+    [Fact]
+    public async Task Rank_UnknownCategory_SaysWhichThereAre()
+    {
+        var error = await WireError.OfAsync(() => Client.RankAsync(Request(1, request => request.AllowedCategories.Add("boots"))).ResponseAsync);
+        error.Blames("allowed_categories[0]", "UNKNOWN_NAME");
+        Assert.Contains("\"shoes\", \"hats\", \"rare\"", error.BadRequest!.FieldViolations[0].Description, StringComparison.Ordinal);
+    }
+
     public static TheoryData<string, RankRequest, string, string> BadRequests { get; } = new()
     {
         { "k absent", Request(0), "k", "OUT_OF_RANGE" },
@@ -120,6 +177,10 @@ public sealed class RankTests : IAsyncLifetime
         { "negative over the catalogue", Request(1, request => request.Objective.Add(new Objective { Task = "next", Weight = -1 })), "objective[0].weight", "OUT_OF_RANGE" },
         { "too many candidates", Request(1, request => request.CandidateItemIds.Add(Enumerable.Repeat("item-1", 1_001))), "candidate_item_ids", "TOO_MANY" },
         { "too many blocked", Request(1, request => request.BlockedItemIds.Add(Enumerable.Repeat("item-1", 10_001))), "blocked_item_ids", "TOO_MANY" },
+        { "unknown blocked category", Request(1, request => request.BlockedCategories.Add(["shoes", "boots"])), "blocked_categories[1]", "UNKNOWN_NAME" },
+        { "empty category", Request(1, request => request.AllowedCategories.Add("")), "allowed_categories[0]", "REQUIRED" },
+        { "long category", Request(1, request => request.AllowedCategories.Add(new string('a', 257))), "allowed_categories[0]", "TOO_LONG" },
+        { "too many categories", Request(1, request => request.BlockedCategories.Add(Enumerable.Repeat("shoes", 1_001))), "blocked_categories", "TOO_MANY" },
         { "empty blocked id", Request(1, request => request.BlockedItemIds.Add("")), "blocked_item_ids[0]", "REQUIRED" },
     };
 
