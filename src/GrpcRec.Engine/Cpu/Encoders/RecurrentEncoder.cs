@@ -146,6 +146,7 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
                 if (!tabulated)
                 {
                     _first[r] = sums + ((nint)r * _sumStride);
+                    _next[r] = sums + ((nint)(active + r) * _sumStride);
                     continue;
                 }
 
@@ -164,7 +165,7 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
                 First = _first.Pointer,
                 Second = tabulated && _weights.ReadsBehaviors ? _second.Pointer : null,
                 Next = _next.Pointer,
-                NextRows = tabulated ? next : 0,
+                NextRows = next,
                 State = _state.Pointer,
                 Hidden = _out.Pointer,
                 Backward = (t & 1) != 0,
