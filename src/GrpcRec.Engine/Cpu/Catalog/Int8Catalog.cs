@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace GrpcRec.Engine.Cpu.Catalog;
 
 /// <summary>
@@ -24,6 +26,11 @@ internal sealed unsafe class Int8Catalog : IDisposable
 
     private const double Unit = 1.0 / (1 << 24);
 
+    private const int Lanes = 16;
+
+    /// <summary>Blocks that one thread makes at a time.</summary>
+    private const int BlocksPerChunk = 64;
+
     private readonly AlignedBuffer _codes, _scale, _upperBias;
     private readonly float[] _itemFactor, _queryFactor, _gap;
 
@@ -41,10 +48,34 @@ internal sealed unsafe class Int8Catalog : IDisposable
         _itemFactor = new float[Blocks];
         _queryFactor = new float[Blocks];
         _gap = new float[Blocks];
-        for (var block = 0; block < Blocks; block++)
-            new Span<byte>(Codes(block), Groups * Int8Kernel.GroupBytes).Fill(ZeroPoint);
-        for (var item = 0; item < Count; item++)
-            Add(item, rows.Slice(item * Depth, Depth), bias[item], margin);
+        var padded = (Depth + Lanes - 1) / Lanes * Lanes;
+        fixed (float* r = rows, b = bias)
+        {
+            // A lambda cannot hold pointers to what is fixed, but it can hold numbers.
+            var (items, biases) = ((nint)r, (nint)b);
+            Parallel.For(0, (Blocks + BlocksPerChunk - 1) / BlocksPerChunk, chunk =>
+            {
+                using var row = new AlignedBuffer(padded);
+                var (maxNorm, maxBias) = (0.0, 0.0);
+                for (var block = chunk * BlocksPerChunk; block < Math.Min(Blocks, (chunk + 1) * BlocksPerChunk); block++)
+                {
+                    new Span<byte>(Codes(block), Groups * Int8Kernel.GroupBytes).Fill(ZeroPoint);
+                    for (var item = block * Int8Kernel.Columns; item < Math.Min(Count, (block + 1) * Int8Kernel.Columns); item++)
+                    {
+                        new ReadOnlySpan<float>((float*)items + ((long)item * Depth), Depth).CopyTo(new Span<float>(row.Pointer, Depth));
+                        var one = ((float*)biases)[item];
+                        maxNorm = Math.Max(maxNorm, Add(item, row.Pointer, padded, one, margin));
+                        maxBias = Math.Max(maxBias, Math.Abs((double)one));
+                    }
+                }
+
+                lock (_itemFactor)
+                {
+                    MaxNorm = Math.Max(MaxNorm, maxNorm);
+                    MaxBias = Math.Max(MaxBias, maxBias);
+                }
+            });
+        }
     }
 
     /// <summary>V.</summary>
@@ -94,32 +125,47 @@ internal sealed unsafe class Int8Catalog : IDisposable
         _upperBias.Dispose();
     }
 
-    private void Add(int item, ReadOnlySpan<float> row, float bias, double margin)
+    /// <param name="row">[padded] zero past E.</param>
+    /// <returns>‖x‖.</returns>
+    private double Add(int item, float* row, int padded, float bias, double margin)
     {
+        // 1. The scale, by the largest number.
         var (block, column) = Math.DivRem(item, Int8Kernel.Columns);
-        var largest = 0f;
-        foreach (var value in row)
-            largest = MathF.Max(largest, MathF.Abs(value));
-        var scale = MathF.Max(largest / MaxCode, MinScale);
-        var codes = Codes(block) + (4 * column);
-        double squares = 0, rest = 0;
-        long codeSquares = 0;
-        for (var k = 0; k < row.Length; k++)
+        var largest = Vector512<float>.Zero;
+        for (var k = 0; k < padded; k += Lanes)
+            largest = Vector512.Max(largest, Vector512.Abs(Vector512.Load(row + k)));
+        var scale = MinScale;
+        for (var lane = 0; lane < Lanes; lane++)
+            scale = MathF.Max(scale, largest[lane] / MaxCode);
+
+        // 2. The codes, and three sums of squares in units of the scale, where nothing can leave float32's range: y = x / s, c, y − c.
+        var codes = (int*)Codes(block) + column;
+        Vector512<float> squares = default, codeSquares = default, rest = default;
+        var bytes = stackalloc byte[Lanes];
+        for (var k = 0; k < padded; k += Lanes)
         {
-            var code = (int)Math.Clamp(Math.Round((double)row[k] / scale), -MaxCode, MaxCode);
-            codes[((k / 4) * Int8Kernel.GroupBytes) + (k % 4)] = (byte)(code + ZeroPoint);
-            var off = row[k] - ((double)scale * code);
-            squares += (double)row[k] * row[k];
-            rest += off * off;
-            codeSquares += code * code;
+            var y = Vector512.Load(row + k) / Vector512.Create(scale);
+            var c = Vector512.Round(y);
+            squares += y * y;
+            codeSquares += c * c;
+            rest += (y - c) * (y - c);
+            var code = Vector512.ConvertToInt32(c) + Vector512.Create(ZeroPoint);
+            Vector128.Narrow(
+                Vector256.Narrow(code.GetLower(), code.GetUpper()).GetLower().AsUInt16(), Vector256.Narrow(code.GetLower(), code.GetUpper()).GetUpper().AsUInt16()).Store(bytes);
+            for (var group = 0; group < Math.Min(4, Groups - (k / 4)); group++)
+                codes[((k / 4) + group) * Int8Kernel.Columns] = ((int*)bytes)[group];
         }
 
-        // The factor at the end: these sums' own rounding, that of the two factors to float32, and of the radius made of them.
+        // 3. The bound's factors. The division has put each y off by at most 127u; sums of E squares are off by a share of E·u.
+        var sums = 1 + (2 * (Depth + 2) * Unit);
+        var norm = Math.Sqrt(Vector512.Sum(squares)) * sums;
+        var codeNorm = Math.Sqrt(Vector512.Sum(codeSquares)) * sums;
+        var restNorm = (Math.Sqrt(Vector512.Sum(rest)) * sums) + (Math.Sqrt(Depth) * 128 * Unit);
+
+        // Both factors' own rounding to float32, and that of the radius made of them.
         const double up = 1 + (64 * Unit);
         var gamma = 2 * Depth * Unit / (1 - (2 * Depth * Unit));
-        var norm = Math.Sqrt(squares);
-        var codeNorm = Math.Sqrt(codeSquares);
-        var itemFactor = (((Math.Sqrt(rest) + (gamma * norm)) / scale) + (8 * Unit * codeNorm)) * up;
+        var itemFactor = (restNorm + (gamma * norm) + (8 * Unit * codeNorm)) * up;
         var slack = ((gamma + (8 * Unit)) * Math.Abs((double)bias)) + (Depth * Math.Pow(2, -120));
         _itemFactor[block] = MathF.Max(_itemFactor[block], (float)(itemFactor * margin));
         _queryFactor[block] = MathF.Max(_queryFactor[block], (float)(codeNorm * up * margin));
@@ -127,7 +173,6 @@ internal sealed unsafe class Int8Catalog : IDisposable
         var upperBias = MathF.BitIncrement((float)(bias + slack));
         UpperBias(block)[column] = upperBias;
         _gap[block] = MathF.Max(_gap[block], MathF.BitIncrement((float)(2 * ((double)upperBias - bias))));
-        MaxNorm = Math.Max(MaxNorm, norm);
-        MaxBias = Math.Max(MaxBias, Math.Abs((double)bias));
+        return norm * scale;
     }
 }
