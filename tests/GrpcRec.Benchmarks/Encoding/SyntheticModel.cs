@@ -8,8 +8,9 @@ public static class SyntheticModel
     /// <param name="items">V.</param>
     /// <param name="embedding">E.</param>
     /// <param name="hidden">H.</param>
-    public static ModelArtifact Lstm(int items, int embedding, int hidden, int layers, int seed = 3) =>
-        Create(items, embedding, hidden, layers, 0, new Random(seed), (_, _) => { });
+    /// <param name="tasks">Null: next_item.</param>
+    public static ModelArtifact Lstm(int items, int embedding, int hidden, int layers, int seed = 3, IReadOnlyList<TaskManifest>? tasks = null) =>
+        Create(items, embedding, hidden, layers, 0, new Random(seed), (_, _) => { }, tasks);
 
     /// <summary>
     /// A catalogue to rank: normal item vectors, a query that is the hidden state itself, no item bias; so that another runtime is given the
@@ -33,7 +34,8 @@ public static class SyntheticModel
         });
 
     /// <param name="adjust">Changes the weights of a tensor.</param>
-    private static ModelArtifact Create(int items, int embedding, int hidden, int layers, int categories, Random random, Action<string, float[]> adjust)
+    private static ModelArtifact Create(int items, int embedding, int hidden, int layers, int categories, Random random, Action<string, float[]> adjust,
+        IReadOnlyList<TaskManifest>? tasks = null)
     {
         var manifest = new ModelManifest
         {
@@ -56,7 +58,7 @@ public static class SyntheticModel
             Behaviors = ["view"],
             Categories = [.. Enumerable.Range(0, categories).Select(category => $"category-{category}")],
             MaxSequenceLength = 1000,
-            Tasks = [new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true }],
+            Tasks = tasks ?? [new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true }],
             Data = new DataFingerprint(new string('0', 64), 0, 0),
         };
         var tensors = ModelTensors.Expected(manifest).ToDictionary(tensor => tensor.Key, tensor =>

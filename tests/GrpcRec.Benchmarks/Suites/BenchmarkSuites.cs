@@ -7,6 +7,8 @@ public static class BenchmarkSuites
     [
         new Encoding.EngineSuite(),
         new Ranking.RankSuite(),
+        new Ragged.RaggedSuite(),
+        new Session.SessionSuite(),
         new PeaksSuite(),
     ];
 }
