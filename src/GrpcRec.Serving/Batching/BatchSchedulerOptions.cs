@@ -10,9 +10,16 @@ public sealed record BatchSchedulerOptions
 
     /// <summary>
     /// Events that a thread reads in one go before it looks at its queue again, all sequences of the batch together: so long a newcomer
-    /// waits. A smaller batch reads several events of each sequence, which is faster than a call for each. A batch larger than this reads one event of each.
+    /// waits, a quarter of a millisecond with an LSTM of 128. A larger batch reads one event of each. With 64 in place of 256, a saturated
+    /// server answered a quarter fewer sequences: each call copies every sequence's state.
     /// </summary>
-    [Range(1, 65_536)] public int ChunkEvents { get; init; } = 64;
+    [Range(1, 65_536)] public int ChunkEvents { get; init; } = 256;
+
+    /// <summary>
+    /// Events of one sequence that a thread reads in one go, where few sequences leave room for more: an event alone costs several times
+    /// what it does in a full batch.
+    /// </summary>
+    [Range(1, 65_536)] public int MaxRunEvents { get; init; } = 16;
 
     /// <summary>Requests that wait for a slot, on all threads; further ones are refused at once.</summary>
     [Range(1, 1_000_000)] public int QueueCapacity { get; init; } = 4_096;

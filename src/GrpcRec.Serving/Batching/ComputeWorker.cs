@@ -56,6 +56,11 @@ internal sealed class ComputeWorker
                 if (!lane.Turn())
                     Remove(lane);
             }
+
+            // The threads that take requests in and carry answers out need the cores too, for microseconds; the system would let a busy
+            // worker run on for milliseconds first. Beside four histories of 2,000 events the median of short requests was 1.2 ms
+            // without this and 0.2 ms with it, at the same number of events a second.
+            Thread.Yield();
         }
 
         _ended.SetResult();

@@ -210,8 +210,7 @@ internal sealed class Lane
         var events = 0;
         try
         {
-            // Until the first one is done, so that it need not wait for its company, and so short that a newcomer need not either.
-            events = _batch.Advance(_engine, Math.Clamp(_options.ChunkEvents / _batch.Count, 1, shortest));
+            events = _batch.Advance(_engine, Steps(_batch.Count, shortest));
         }
         catch (Exception exception)
         {
@@ -230,6 +229,16 @@ internal sealed class Lane
         }
 
         _batch.Clear();
+    }
+
+    /// <summary>
+    /// So few that a newcomer need not wait long, so many that the calls cost little. A small batch, where the next call costs as much
+    /// as going on, ends with its first sequence that is done.
+    /// </summary>
+    private int Steps(int rows, int shortest)
+    {
+        var steps = Math.Max(1, _options.ChunkEvents / rows);
+        return steps < _options.MaxRunEvents ? steps : Math.Min(_options.MaxRunEvents, shortest);
     }
 
     private void Leave(BatchRequest request, Rejection? rejection)

@@ -57,7 +57,7 @@ public sealed class LaneTests : IAsyncLifetime
     public async Task Run_FewSequences_ReadsRunsUpToTheChunk()
     {
         var engine = Gated(4);
-        await using var scheduler = Scheduler([engine], chunk: 8);
+        await using var scheduler = Scheduler([engine], chunk: 64, run: 8);
         engine.Open();
         Assert.Null(await scheduler.RunAsync(Sequence(Enumerable.Range(0, 20))));
         Assert.Equal([[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14, 15], [16, 17, 18, 19]], engine.Steps);
@@ -67,7 +67,7 @@ public sealed class LaneTests : IAsyncLifetime
     public async Task Run_ShortBesideLong_LeavesWithItsLastEvent()
     {
         var engine = Gated(4);
-        await using var scheduler = Scheduler([engine], chunk: 12);
+        await using var scheduler = Scheduler([engine], chunk: 64, run: 12);
         var plug = scheduler.RunAsync(Sequence([0]));
         await engine.StandsBeforeStepAsync();
         var longOne = scheduler.RunAsync(Sequence(Enumerable.Range(10, 20))).AsTask();
@@ -79,6 +79,26 @@ public sealed class LaneTests : IAsyncLifetime
         Assert.Null(await plug);
         Assert.Null(await longOne.WaitAsync(Patience));
         Assert.Equal([[0], [10, 11, 1, 2], [.. Enumerable.Range(12, 12)], [.. Enumerable.Range(24, 6)]], engine.Steps);
+    }
+
+    [Fact]
+    public async Task Run_ManySequences_SharesTheChunkAmongThem()
+    {
+        var engine = Gated(8);
+        await using var scheduler = Scheduler([engine], chunk: 9, run: 8);
+        var plug = scheduler.RunAsync(Sequence([0]));
+        await engine.StandsBeforeStepAsync();
+        Task<Rejection?>[] all =
+        [
+            scheduler.RunAsync(Sequence([1, 2])).AsTask(),
+            scheduler.RunAsync(Sequence([3, 4, 5, 6])).AsTask(),
+            scheduler.RunAsync(Sequence([7])).AsTask(),
+            scheduler.RunAsync(Sequence([8, 9, 10])).AsTask(),
+        ];
+        engine.Open();
+        Assert.Null(await plug);
+        Assert.All(await Task.WhenAll(all).WaitAsync(Patience), Assert.Null);
+        Assert.Equal([[0], [1, 2, 3, 4, 7, 8, 9], [5, 6, 10]], engine.Steps);
     }
 
     [Fact]
@@ -206,8 +226,9 @@ public sealed class LaneTests : IAsyncLifetime
 
     private GatedEngine Gated(int slots) => new(Engine(slots));
 
-    private BatchScheduler Scheduler(IStepEngine[] engines, int chunk = 1, int maxBatch = 64, ComputePool? pool = null) => new(
-        pool ?? Pool(engines.Length), engines, "shop/v1", new BatchSchedulerOptions { MaxBatchSize = maxBatch, ChunkEvents = chunk }, TimeProvider.System, _faults);
+    private BatchScheduler Scheduler(IStepEngine[] engines, int chunk = 1, int maxBatch = 64, int run = 16, ComputePool? pool = null) => new(
+        pool ?? Pool(engines.Length), engines, "shop/v1",
+        new BatchSchedulerOptions { MaxBatchSize = maxBatch, ChunkEvents = chunk, MaxRunEvents = run }, TimeProvider.System, _faults);
 
     private ComputePool Pool(int threads)
     {
