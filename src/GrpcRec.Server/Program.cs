@@ -7,6 +7,7 @@ var root = new RootCommand("GrpcRec: learns from what users do and tells what th
     ServeCommand.Create(),
     TrainCommand.Create(),
     ModelsCommand.Create(),
+    ExportCommand.Create(),
 };
 foreach (var command in TrainerCommands.Create())
     root.Subcommands.Add(command);

@@ -6,6 +6,7 @@ using Grpc.HealthCheck;
 using Grpc.Reflection;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Steps;
+using GrpcRec.Server.Exports;
 using GrpcRec.Server.Hosting;
 using GrpcRec.Server.Jobs;
 using GrpcRec.Server.Services;
@@ -118,6 +119,7 @@ public static class ServerHost
             grpc.Interceptors.Add<ErrorInterceptor>();
         });
         services.AddSingleton<RecommendationGrpcService>();
+        services.AddSingleton<ModelExporter>();
         services.AddSingleton<ModelGrpcService>();
         services.AddSingleton<HealthServiceImpl>();
         services.AddSingleton(new ReflectionServiceImpl(

@@ -1,4 +1,5 @@
 using Grpc.Core;
+using GrpcRec.Server.Exports;
 using GrpcRec.Server.Mapping;
 using GrpcRec.Serving.Admission;
 using GrpcRec.Serving.Registry;
@@ -7,7 +8,7 @@ using GrpcRec.V1;
 namespace GrpcRec.Server.Services;
 
 /// <summary>The wire end of the model registry.</summary>
-public sealed class ModelGrpcService(ModelRegistry registry) : ModelService.ModelServiceBase
+public sealed class ModelGrpcService(ModelRegistry registry, ModelExporter exporter) : ModelService.ModelServiceBase
 {
     public override Task<ListModelsResponse> ListModels(ListModelsRequest request, ServerCallContext context) =>
         Task.FromResult(new ListModelsResponse { Models = { registry.List().Select(ModelMapping.ToWire) } });
@@ -46,8 +47,14 @@ public sealed class ModelGrpcService(ModelRegistry registry) : ModelService.Mode
     public override Task<UpsertItemsResponse> UpsertItems(UpsertItemsRequest request, ServerCallContext context) =>
         throw StatusMapping.Unimplemented("UpsertItems", "Train a new version with events of the new items.");
 
-    public override Task ExportModel(ExportModelRequest request, IServerStreamWriter<ExportModelResponse> responseStream, ServerCallContext context) =>
-        throw StatusMapping.Unimplemented("ExportModel", "A version's directory under the models directory already holds its weights as safetensors.");
+    public override async Task ExportModel(ExportModelRequest request, IServerStreamWriter<ExportModelResponse> responseStream, ServerCallContext context)
+    {
+        var (name, version) = ModelMapping.ReadSelector(request.Model?.Name, request.Model?.Version);
+        var format = ExportMapping.ReadFormat(request.Format);
+        // Held to the end: the version's weights are read while they are sent.
+        using var model = Unwrap(registry.Acquire(name, version));
+        await exporter.SendAsync(model.Artifact, format, responseStream, context.CancellationToken);
+    }
 
     private static T Unwrap<T>(Outcome<T> outcome)
         where T : class => outcome.Value ?? throw StatusMapping.ToException(outcome.Rejection!);

@@ -10,6 +10,8 @@ public sealed class ModelHandle : IDisposable
 
     internal ModelHandle(LoadedVersion version) => _version = version;
 
+    public ModelArtifact Artifact => Version.Artifact;
+
     public ModelManifest Manifest => Version.Artifact.Manifest;
 
     public ItemCatalog Items => Version.Artifact.Items;

@@ -66,7 +66,6 @@ public sealed class ContractTests : IAsyncLifetime
         { "Forget", channel => Recommend(channel).ForgetAsync(new ForgetRequest()).ResponseAsync },
         { "SetTraffic", channel => new ModelService.ModelServiceClient(channel).SetTrafficAsync(new SetTrafficRequest()).ResponseAsync },
         { "UpsertItems", channel => new ModelService.ModelServiceClient(channel).UpsertItemsAsync(new UpsertItemsRequest()).ResponseAsync },
-        { "ExportModel", channel => new ModelService.ModelServiceClient(channel).ExportModel(new ExportModelRequest()).ResponseStream.MoveNext(default) },
     };
 
     [Theory]
