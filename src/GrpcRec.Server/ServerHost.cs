@@ -136,6 +136,7 @@ public static class ServerHost
         Batching = new BatchSchedulerOptions
         {
             MaxBatchSize = options.MaxBatchSize,
+            ChunkEvents = options.ChunkEvents,
             QueueCapacity = options.QueueCapacity,
             MaxQueueDelay = options.MaxQueueDelay,
             DrainTimeout = options.DrainTimeout,

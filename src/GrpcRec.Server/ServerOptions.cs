@@ -56,6 +56,9 @@ public sealed record ServerOptions
     /// <summary>Sequences stepped together on a thread at most.</summary>
     [Range(1, 4_096)] public int MaxBatchSize { get; init; } = 64;
 
+    /// <summary>Events that a thread reads before it looks for newcomers. Fewer for a very large model, whose events each take long.</summary>
+    [Range(1, 65_536)] public int ChunkEvents { get; init; } = new BatchSchedulerOptions().ChunkEvents;
+
     /// <summary>Requests that wait for a slot, for one model version, before further ones are refused with RESOURCE_EXHAUSTED.</summary>
     [Range(1, 1_000_000)] public int QueueCapacity { get; init; } = 4_096;
 

@@ -31,6 +31,7 @@ public sealed class ServeOptions
     public Option<string> Threads { get; } = new("--threads") { Description = "Threads that run the models, all of them together. Default: one for each processor." };
     public Option<string> Slots { get; } = new("--slots") { Description = $"Sequences that a model reads at the same time. Default {Defaults.Slots}." };
     public Option<string> MaxBatch { get; } = new("--max-batch") { Description = $"Sequences stepped together on a thread at most. Default {Defaults.MaxBatchSize}." };
+    public Option<string> ChunkEvents { get; } = new("--chunk-events") { Description = $"Events that a thread reads before it looks for newcomers. Default {Defaults.ChunkEvents}." };
     public Option<string> QueueCapacity { get; } = new("--queue-capacity") { Description = $"Requests that may wait for a model before further ones are refused. Default {Defaults.QueueCapacity}." };
     public Option<string> MaxMessageBytes { get; } = new("--max-message-bytes") { Description = $"Largest message received or sent. Default {Defaults.MaxMessageBytes}." };
     public Option<string> MaxEvents { get; } = new("--max-events") { Description = $"Events that one request may carry. Default {Defaults.Limits.MaxEvents}." };
@@ -48,7 +49,7 @@ public sealed class ServeOptions
         Option[] all =
         [
             Listen, TlsCert, TlsKey, SocketMode, Models, DataRoot, State, DefaultModel, Reflection,
-            Engine, Threads, Slots, MaxBatch, QueueCapacity, MaxMessageBytes,
+            Engine, Threads, Slots, MaxBatch, ChunkEvents, QueueCapacity, MaxMessageBytes,
             MaxEvents, MaxCandidates, MaxK, MaxBlocked, MaxIdBytes, MaxTasks,
             Trainer, TrainerMemory, LogLevel,
         ];
@@ -81,6 +82,7 @@ public sealed class ServeOptions
             Threads = ReadNumber(Threads, Text(Threads), Defaults.Threads),
             Slots = ReadNumber(Slots, Text(Slots), Defaults.Slots),
             MaxBatchSize = ReadNumber(MaxBatch, Text(MaxBatch), Defaults.MaxBatchSize),
+            ChunkEvents = ReadNumber(ChunkEvents, Text(ChunkEvents), Defaults.ChunkEvents),
             QueueCapacity = ReadNumber(QueueCapacity, Text(QueueCapacity), Defaults.QueueCapacity),
             MaxMessageBytes = ReadNumber(MaxMessageBytes, Text(MaxMessageBytes), Defaults.MaxMessageBytes),
             Limits = Defaults.Limits with

@@ -32,6 +32,10 @@ internal sealed class OrtTuning(BenchmarkContext context, ModelArtifact model, R
         options => LoadDriver.OfferAsync(Server(options), trace.Sequences, perSecond, turn).GetAwaiter().GetResult().P99,
         p99 => FormattableString.Invariant($"p99 {p99 * 1e3:F2} ms"));
 
+    /// <summary>The settings with the largest load, as <paramref name="find"/> finds it.</summary>
+    public OrtBatcherOptions MostSustained(Func<OrtBatcher, double> find) => Best(
+        Grid([0], true).Where(options => options.MaxBatch is 16 or 32 or 64), options => -find(Server(options)), load => FormattableString.Invariant($"{-load:F0} sequences/s"));
+
     public void Dispose()
     {
         foreach (var server in _servers.Values)

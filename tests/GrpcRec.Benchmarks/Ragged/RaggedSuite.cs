@@ -9,7 +9,7 @@ namespace GrpcRec.Benchmarks.Ragged;
 /// <summary>Sequences of many lengths from many callers: the batch formed at every step beside padded batches; and long ones beside short ones.</summary>
 public sealed class RaggedSuite : IBenchmarkSuite
 {
-    private const string Ragged = "ragged", RaggedP99 = "ragged_p99", Fairness = "fairness_p99";
+    private const string Ragged = "ragged", RaggedP99 = "ragged_p99", Sustained = "ragged_at_p99", Fairness = "fairness_p99";
     private const double Goal = 5, FairnessGoal = 2;
 
     private const int TraceLength = 4_000;
@@ -26,13 +26,13 @@ public sealed class RaggedSuite : IBenchmarkSuite
 
     public string Summary => $"Sequences of log-normal lengths (mean {RaggedTrace.MeanLength}, at most {RaggedTrace.MaxLength}) from many callers, {RaggedModel.Size.RowPrefix} of the engine suite, against ONNX Runtime's best padded dynamic batching; short requests beside long ones.";
 
-    public IReadOnlyList<string> RowNames { get; } = [Ragged, RaggedP99, Fairness];
+    public IReadOnlyList<string> RowNames { get; } = [Ragged, RaggedP99, Sustained, Fairness];
 
     public IEnumerable<BenchmarkRow> Run(BenchmarkContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
         var model = RaggedModel.Create();
-        if (context.WantsAny([Ragged, RaggedP99]))
+        if (context.WantsAny([Ragged, RaggedP99, Sustained]))
         {
             foreach (var row in RunRagged(context, model))
                 yield return row;
@@ -75,6 +75,9 @@ public sealed class RaggedSuite : IBenchmarkSuite
 
             if (context.Wants(RaggedP99))
                 yield return Latency(context, trace, ours, tuning, OfferedShare / seconds.Best.Median);
+            // Past what is answered with every caller waiting, no load can be sustained.
+            if (context.Wants(Sustained))
+                yield return new SustainedRow(context, trace, ours, tuning).Run(Sustained, Goal, 1.2 / seconds.Ours.Median);
         }
         finally
         {
