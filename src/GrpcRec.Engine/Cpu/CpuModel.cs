@@ -65,7 +65,10 @@ internal sealed unsafe class CpuModel : IDisposable
         var codes = CatalogTable.CreateCodes(options, Heads.NextEmbedding, artifact.WeightArray(ModelTensors.NextItemBias));
         var categories = new CategoryIndex(artifact.Items, artifact.Manifest.Categories.Count);
         return new CatalogTable(
-            Kernel, Int8Paths.Resolve(options.Path), Heads.NextEmbedding, artifact.Manifest.CatalogSize, Heads.NextItems, Heads.NextItemBias!, codes, categories);
+            Kernel, Int8Paths.Resolve(options.Path), Heads.NextEmbedding, artifact.Manifest.CatalogSize, Heads.NextItems, Heads.NextItemBias!, codes, categories)
+        {
+            ItemsPerResult = CatalogTable.ItemsPerResultFor(options.Scan),
+        };
     }
 
     /// <summary>[rows, width of the weights]: start + row·W for each row of an embedding.</summary>

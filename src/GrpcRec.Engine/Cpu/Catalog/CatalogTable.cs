@@ -7,8 +7,11 @@ namespace GrpcRec.Engine.Cpu.Catalog;
 /// <summary>The output embeddings as the scans read them. Immutable; shared by an artefact's engines.</summary>
 internal sealed unsafe class CatalogTable : IDisposable
 {
-    /// <summary>Below this many items float32 is as fast.</summary>
-    private const int MinInt8Items = 1024;
+    /// <summary>Below this many items float32 is as fast: measured with E = 64 and 128, 1 to 64 queries, in the caches.</summary>
+    private const int MinInt8Items = 16_384;
+
+    /// <summary>Catalogues of fewer items for each of the k wanted leave too many candidates.</summary>
+    private const int MinInt8ItemsPerResult = 256;
 
     /// <param name="rows">[V, E] by item; kept.</param>
     /// <param name="bias">[V].</param>
@@ -42,6 +45,11 @@ internal sealed unsafe class CatalogTable : IDisposable
     public Int8Catalog? Codes { get; }
 
     public CategoryIndex Categories { get; }
+
+    /// <summary>Bounds are for queries whose k is at most this share of the items that they may return.</summary>
+    public int ItemsPerResult { get; init; } = 1;
+
+    public static int ItemsPerResultFor(ScanKind scan) => scan == ScanKind.Int8 ? 1 : MinInt8ItemsPerResult;
 
     /// <summary>Null where the options or the size of the catalogue are against it.</summary>
     public static Int8Catalog? CreateCodes(EngineOptions options, ReadOnlySpan<float> rows, ReadOnlySpan<float> bias)
