@@ -1,11 +1,12 @@
 using System.CommandLine;
 using GrpcRec.Trainer.Commands;
 
-var root = new RootCommand("GrpcRec's training worker: makes models from events. `grpcrec` starts it; run by hand, it imports, synthesises and evaluates.")
+var root = new RootCommand("GrpcRec's training worker: makes models from events. `grpcrec` starts it; run by hand, it imports, synthesises, evaluates and quantises.")
 {
     WorkerCommand.Create(),
     ImportCommand.Create(),
     SynthesizeCommand.Create(),
     EvaluateCommand.Create(),
+    QuantiseCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

@@ -1,4 +1,5 @@
 using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
 using GrpcRec.Trainer.Worker;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Evaluation;
@@ -13,6 +14,6 @@ static class Refusals
 {
     public static bool IsForAPerson(Exception exception) =>
         exception is TrainRequestException or ImportException or BenchmarkDataException or DatasetLimitException or SplitException
-            or TaskDefinitionException or TrainingException or EvaluationException or ArtifactException
+            or TaskDefinitionException or TrainingException or EvaluationException or ArtifactException or EngineException
             or FileNotFoundException or DirectoryNotFoundException;
 }

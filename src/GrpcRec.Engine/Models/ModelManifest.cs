@@ -169,15 +169,15 @@ public enum Precision
 
 /// <summary>What running in reduced precision costs, as <c>quantise</c> measured it.</summary>
 /// <param name="Precision">Of the encoder.</param>
-/// <param name="Metric">The one that decided, for example <c>ndcg@10</c>.</param>
+/// <param name="Metric">The one that decided, for example <c>ndcg@10</c>; more of it is better.</param>
 /// <param name="Float32">Its value on the validation split in float32.</param>
 /// <param name="Reduced">And in the reduced precision.</param>
 /// <param name="MaxRelativeLoss">Bound under which the precision was accepted, for example 0.005.</param>
 public sealed record PrecisionManifest(Precision Precision, string Metric, double Float32, double Reduced, double MaxRelativeLoss)
 {
-    /// <summary>(Float32 - Reduced) / Float32; negative when the reduced precision did better.</summary>
+    /// <summary>(Float32 - Reduced) / |Float32|; negative when the reduced precision did better.</summary>
     [JsonIgnore]
-    public double RelativeLoss => (Float32 - Reduced) / Float32;
+    public double RelativeLoss => (Float32 - Reduced) / Math.Abs(Float32);
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<TaskKind>))]

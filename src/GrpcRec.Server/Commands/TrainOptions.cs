@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Google.Protobuf;
+using GrpcRec.Protocol;
 using GrpcRec.V1;
 using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
@@ -82,7 +83,14 @@ sealed class TrainOptions
         if (parsed.GetValue(Tasks) is { Length: > 0 } tasks)
         {
             request.Tasks.Clear();
-            request.Tasks.Add(tasks.Select(TaskFlags.Parse));
+            try
+            {
+                request.Tasks.Add(tasks.Select(TaskFlags.Parse));
+            }
+            catch (FormatException fault)
+            {
+                throw new ServerOptionsException(fault.Message);
+            }
         }
         var learning = request.Hyperparameters ??= new();
         if (parsed.GetValue(Epochs) is { } epochs) learning.Epochs = epochs;

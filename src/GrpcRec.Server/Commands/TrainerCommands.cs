@@ -19,6 +19,7 @@ static partial class TrainerCommands
         ("import", "Read a file of events and report what would become of every row. See `grpcrec import --help`."),
         ("synthesize", "Write a synthetic world (shop, social, music or video) whose truth is known: events.csv, truth.json, train.json."),
         ("evaluate", "Train and measure on a benchmark (b1a, b1b, b2) beside its baselines. See `grpcrec evaluate --help`."),
+        ("quantise", "Measure a model in bf16 and int8 on its validation data and store the fastest that loses little enough as a new version. See `grpcrec quantise --help`."),
     ];
 
     /// <summary>For `--help`: the commands are run by <see cref="RunAsync"/>, past our parser.</summary>

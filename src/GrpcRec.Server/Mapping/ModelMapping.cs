@@ -76,6 +76,13 @@ public static class ModelMapping
             EncoderKind.Cnn => "cnn",
             _ => "",
         };
+        model.Precision = manifest.Precision?.Precision switch
+        {
+            null or Precision.Float32 => "float32",
+            Precision.Bf16 => "bf16",
+            Precision.Int8 => "int8",
+            _ => "",
+        };
         model.CatalogSize = manifest.CatalogSize;
         model.Behaviors.AddRange(manifest.Behaviors);
         model.Tasks.AddRange(manifest.Tasks.Select(ToWire));

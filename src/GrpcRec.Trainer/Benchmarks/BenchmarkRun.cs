@@ -23,7 +23,7 @@ sealed record BenchmarkRun(
         {
             var artifact = ModelArtifact.Load(ModelDirectory);
             name = $"{artifact.Manifest.Name}/{artifact.Manifest.Version}";
-            runs.Add(ModelEvaluator.Evaluate(artifact, dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, cancellation));
+            runs.Add(ModelEvaluator.Evaluate(artifact, dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, cancellation: cancellation));
         }
         else
         {

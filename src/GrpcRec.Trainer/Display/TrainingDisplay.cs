@@ -26,6 +26,17 @@ static class TrainingDisplay
         return Console.Status().Start(unit, status => work(new Counter(count => status.Status($"{count:N0} {unit}"))));
     }
 
+    /// <summary>For several pieces of work one after the other: each with the share of it that is done, 0…1.</summary>
+    public static TResult Shares<TPiece, TResult>(Func<TPiece, string> title, Func<IProgress<(TPiece Piece, double Share)>, TResult> work)
+        where TPiece : struct
+    {
+        if (System.Console.IsErrorRedirected)
+            return work(new LinePerPiece<TPiece>(title));
+        return Console.Progress()
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Start(context => work(new BarPerPiece<TPiece>(context, title)));
+    }
+
     private static string Describe(TrainingProgressReport report)
     {
         var validation = string.Join(" ", report.ValidationMetrics
@@ -37,6 +48,39 @@ static class TrainingDisplay
     private sealed class Counter(Action<long> show) : IProgress<long>
     {
         public void Report(long value) => show(value);
+    }
+
+    private sealed class LinePerPiece<TPiece>(Func<TPiece, string> title) : IProgress<(TPiece Piece, double Share)>
+        where TPiece : struct
+    {
+        private TPiece? _last;
+
+        public void Report((TPiece Piece, double Share) value)
+        {
+            if (value.Piece.Equals(_last))
+                return;
+            _last = value.Piece;
+            System.Console.Error.WriteLine(title(value.Piece));
+        }
+    }
+
+    private sealed class BarPerPiece<TPiece>(ProgressContext context, Func<TPiece, string> title) : IProgress<(TPiece Piece, double Share)>
+        where TPiece : struct
+    {
+        private TPiece? _last;
+        private ProgressTask? _bar;
+
+        public void Report((TPiece Piece, double Share) value)
+        {
+            if (!value.Piece.Equals(_last))
+            {
+                _bar?.Value(_bar.MaxValue);
+                _last = value.Piece;
+                _bar = context.AddTask(Markup.Escape(title(value.Piece)), maxValue: 1);
+            }
+
+            _bar!.Value = value.Share;
+        }
     }
 
     private sealed class Bar(ProgressTask task, string title) : IProgress<TrainingProgressReport>

@@ -17,24 +17,33 @@ public static class ModelEvaluator
     private const int ConcurrentSequences = 256;
 
     /// <param name="tasks">As the model was trained, in the manifest's order.</param>
+    /// <param name="precision">Null: the one that the artefact's manifest states.</param>
+    /// <param name="progress">Told the share of the sequences that are done, 0…1.</param>
     /// <returns>hr@k, ndcg@k, mrr@k, recall@k; metric/task; auc/mean. Empty when the split has no target.</returns>
     /// <exception cref="EvaluationException">The data's items or the tasks are not the model's, or a score is not finite.</exception>
+    /// <exception cref="EngineException">The model has no form of that precision.</exception>
     public static IReadOnlyDictionary<string, double> Evaluate(
         ModelArtifact artifact, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, EvaluationPlan plan, SplitRole role,
-        CancellationToken cancellation = default)
+        Precision? precision = null, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(artifact);
         ArgumentNullException.ThrowIfNull(dataset);
         CheckItems(artifact, dataset);
-        using var engine = StepEngineFactory.Create(artifact, new EngineOptions { SlotCapacity = ConcurrentSequences });
-        return Evaluate(engine, artifact.Manifest, dataset, tasks, plan, role, cancellation);
+        using var engine = StepEngineFactory.Create(artifact, new EngineOptions
+        {
+            // Precisions are compared on the one engine that has them.
+            Kind = precision is null ? EngineKind.Auto : EngineKind.Cpu,
+            Precision = precision,
+            SlotCapacity = ConcurrentSequences,
+        });
+        return Evaluate(engine, artifact.Manifest, dataset, tasks, plan, role, progress, cancellation);
     }
 
     /// <param name="engine">Of the model that <paramref name="manifest"/> describes; at least one free slot.</param>
-    /// <inheritdoc cref="Evaluate(ModelArtifact, SequenceDataset, IReadOnlyList{TaskDefinition}, EvaluationPlan, SplitRole, CancellationToken)"/>
+    /// <inheritdoc cref="Evaluate(ModelArtifact, SequenceDataset, IReadOnlyList{TaskDefinition}, EvaluationPlan, SplitRole, Precision?, IProgress{double}, CancellationToken)"/>
     public static IReadOnlyDictionary<string, double> Evaluate(
         IStepEngine engine, ModelManifest manifest, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, EvaluationPlan plan, SplitRole role,
-        CancellationToken cancellation = default)
+        IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(manifest);
@@ -44,11 +53,13 @@ public static class ModelEvaluator
         var scorer = new TargetScorer(engine, dataset, labels, plan);
         var windows = new Queue<EventWindow>(EventWindow
             .ForEvaluation(dataset, role, manifest.MaxSequenceLength, minContext: manifest.MaxSequenceLength));
+        var total = windows.Count;
         var running = new List<(Slot Slot, EventWindow Window, int Next)>();
         var events = new List<StepEvent>();
         while (windows.Count > 0 || running.Count > 0)
         {
             cancellation.ThrowIfCancellationRequested();
+            progress?.Report(1 - ((double)(windows.Count + running.Count) / total));
             // 1. Fill the free slots.
             while (windows.Count > 0 && running.Count < ConcurrentSequences && engine.TryRent(out var slot))
                 running.Add((slot, windows.Peek(), windows.Dequeue().Start));

@@ -49,7 +49,7 @@ public static class ModelTrainer
         // 3. Judge the best weights on the test split, once.
         progress?.Report(run.Report(state, TrainingStage.Testing));
         var best = new TrainingCheckpoint(checkpointDirectory).LoadWeights(state.BestEpoch);
-        var metrics = ModelEvaluator.Evaluate(best, data, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation);
+        var metrics = ModelEvaluator.Evaluate(best, data, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation: cancellation);
 
         // 4. Write the artefact with its metrics, and read it back: what serves is what was verified.
         progress?.Report(run.Report(state, TrainingStage.Writing));

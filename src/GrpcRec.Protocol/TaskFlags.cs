@@ -1,17 +1,18 @@
 using System.Globalization;
 using GrpcRec.V1;
 
-namespace GrpcRec.Server.Commands;
+namespace GrpcRec.Protocol;
 
 /// <summary>Tasks as they are written on a command line: NAME=WHAT.</summary>
-static class TaskFlags
+public static class TaskFlags
 {
     public const string Syntax =
         "next=next_item, buy=behaviors:purchase,cart, liked=value>=4, rating=classes:1,2,3,4,5, topic=next_category, action=next_behavior, clicked=column:is_click";
 
-    /// <exception cref="ServerOptionsException">It is not of the syntax.</exception>
+    /// <exception cref="FormatException">It is not of the syntax.</exception>
     public static TaskSpec Parse(string text)
     {
+        ArgumentNullException.ThrowIfNull(text);
         var equals = text.IndexOf('=', StringComparison.Ordinal);
         if (equals <= 0) throw Fault(text);
         var (name, what) = (text[..equals], text[(equals + 1)..]);
@@ -34,5 +35,5 @@ static class TaskFlags
     static double Number(string text, string task) =>
         double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : throw Fault(task);
 
-    static ServerOptionsException Fault(string text) => new($"--tasks: \"{text}\" is no task. Examples: {Syntax}.");
+    static FormatException Fault(string text) => new($"--tasks: \"{text}\" is no task. Examples: {Syntax}.");
 }
