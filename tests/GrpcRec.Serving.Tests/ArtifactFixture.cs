@@ -69,9 +69,10 @@ public static class ArtifactFixture
     }
 
     /// <summary>Writes <c>{models}/{name}/{version}</c>.</summary>
-    public static void Write(string models, string name = "shop", string version = "v1", int seed = 1, IReadOnlyList<TaskManifest>? tasks = null)
+    public static void Write(
+        string models, string name = "shop", string version = "v1", int seed = 1, IReadOnlyList<TaskManifest>? tasks = null, PrecisionManifest? precision = null)
     {
-        var manifest = Manifest(name, version, tasks);
+        var manifest = Manifest(name, version, tasks) with { Precision = precision };
         Directory.CreateDirectory(Path.Combine(models, name));
         ModelArtifact.Write(Path.Combine(models, name, version), manifest, Items(), Weights(manifest, seed));
     }

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Google.Protobuf;
+using GrpcRec.Engine.Models;
+using GrpcRec.Trainer.Worker;
 using GrpcRec.V1;
 
 namespace GrpcRec.Trainer.Tests;
@@ -59,6 +61,43 @@ public sealed class CommandTests
         Assert.Equal(1, run.ExitCode);
         Assert.Contains("evaluate:", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("give the model's events", "models/x/v1", "--version", "v2")]
+    [InlineData("--max-loss must be", "models/x/v1", "--version", "v2", "--data", "events.csv", "--max-loss", "1.5")]
+    [InlineData("int4", "models/x/v1", "--version", "v2", "--data", "events.csv", "--precision", "int4")]
+    [InlineData("--benchmark", "models/x/v1", "--version", "v2", "--data", "data", "--benchmark", "b1a", "--tasks", "next=next_item")]
+    [InlineData("quantise: ", "models/x/v1", "--version", "v2", "--data", "events.csv")]
+    public async System.Threading.Tasks.Task Quantise_WrongOptions_SaysWhichAndNoStack(string said, params string[] arguments)
+    {
+        var run = await RunAsync(["quantise", .. arguments]);
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains(said, run.Error, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>The way of a user: a world, its training, and the request that trained it.</summary>
+    [Fact]
+    public async System.Threading.Tasks.Task Quantise_OfARequest_WritesAVersionThatRunsInInt8()
+    {
+        using var output = new ScratchDirectory();
+        var world = await RunAsync("synthesize", "--world", "shop", "--seed", "3", "--users", "60", "--out", output.Path);
+        Assert.True(world.ExitCode == 0, world.Error);
+        var requestFile = Path.Combine(output.Path, "train.json");
+        var request = JsonParser.Default.Parse<TrainRequest>(await File.ReadAllTextAsync(requestFile));
+        request.ModelName = "shop";
+        request.Hyperparameters = new Hyperparameters { Epochs = 1 };
+        var options = new WorkerOptions
+        {
+            SocketPath = "", ParentProcessId = 0, DataRoot = output.Path, ModelsDirectory = output.Path, CheckpointDirectory = Path.Combine(output.Path, "checkpoints"), ModelVersion = "v1",
+        };
+        new TrainingJob(request, options, TimeProvider.System, _ => { }).Run(_ => { }, CancellationToken.None);
+
+        var run = await RunAsync("quantise", Path.Combine(output.Path, "shop", "v1"), "--version", "v2", "--request", requestFile, "--max-loss", "0.99", "--json");
+        Assert.True(run.ExitCode == 0, run.Error);
+        Assert.DoesNotContain("not the very events", run.Error, StringComparison.Ordinal);
+        Assert.Equal(Precision.Int8, ModelArtifact.ReadManifest(Path.Combine(output.Path, "shop", "v2")).Precision!.Precision);
     }
 
     private static async Task<(int ExitCode, string Output, string Error)> RunAsync(params string[] arguments)

@@ -65,6 +65,8 @@ static class QuantiseCommand
                         [.. PrecisionEvaluator.Reduced.Where(candidate => chosen == Auto || chosen == QuantiseReport.NameOf(candidate))],
                         parsed.GetValue(loss),
                         parsed.GetValue(json),
+                        System.Console.Out,
+                        System.Console.Error,
                         cancellation);
                 }
                 catch (Exception refusal) when (Refusals.IsForAPerson(refusal))
@@ -77,8 +79,13 @@ static class QuantiseCommand
         return command;
     }
 
-    private static int Run(
-        string directory, string version, Func<EvaluationData> load, IReadOnlyList<Precision> precisions, double maxLoss, bool json, CancellationToken cancellation)
+    /// <param name="directory">Of the artefact; the new version is written beside it.</param>
+    /// <param name="load">Called once nothing is left that would refuse the version.</param>
+    /// <param name="precisions">To measure, the fastest first.</param>
+    /// <returns>Exit code: 1 where every precision loses more than <paramref name="maxLoss"/>.</returns>
+    internal static int Run(
+        string directory, string version, Func<EvaluationData> load, IReadOnlyList<Precision> precisions, double maxLoss, bool json,
+        TextWriter output, TextWriter error, CancellationToken cancellation)
     {
         // 1. Refuse early what could not be written in the end.
         var artifact = ModelArtifact.Load(directory);
@@ -88,7 +95,7 @@ static class QuantiseCommand
         // 2. Measure.
         var data = load();
         if (data.Dataset.Fingerprint.Sha256 != artifact.Manifest.Data.Sha256)
-            System.Console.Error.WriteLine("quantise: these are not the very events that the model was trained on; what follows is measured on these.");
+            error.WriteLine("quantise: these are not the very events that the model was trained on; what follows is measured on these.");
         var report = TrainingDisplay.Shares<Precision, PrecisionReport>(
             measured => $"{QuantiseReport.NameOf(measured)}, validation",
             progress => PrecisionEvaluator.Evaluate(artifact, data.Dataset, data.Tasks, data.Plan, precisions, maxLoss, progress, cancellation));
@@ -104,14 +111,14 @@ static class QuantiseCommand
         var result = QuantiseReport.Of(artifact.Manifest, written, report, maxLoss);
         TrainingDisplay.Console.Write(result.ToTable());
         if (json)
-            System.Console.Out.WriteLine(result.ToJson());
+            output.WriteLine(result.ToJson());
         if (written is null)
         {
-            System.Console.Error.WriteLine($"quantise: {result.Refusal()}");
+            error.WriteLine($"quantise: {result.Refusal()}");
             return 1;
         }
 
-        TrainingDisplay.Console.WriteLine($"{written.Name} {written.Version} is stored; it runs in {QuantiseReport.NameOf(written.Precision!.Precision)}.");
+        error.WriteLine($"{written.Name} {written.Version} is stored; it runs in {QuantiseReport.NameOf(written.Precision!.Precision)}.");
         return 0;
     }
 }

@@ -1,6 +1,8 @@
 using Grpc.Core;
 using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
 using GrpcRec.Server.Tests.Hosting;
+using GrpcRec.Serving.Tests;
 using GrpcRec.V1;
 using static GrpcRec.Server.Tests.Recommendations.Reference;
 using TaskKind = GrpcRec.V1.TaskKind;
@@ -22,6 +24,7 @@ public sealed class ModelServiceTests : IAsyncLifetime
         Assert.Equal(Version("v1"), model.Model_);
         Assert.Equal(VersionState.Active, model.State);
         Assert.Equal("lstm", model.Encoder);
+        Assert.Equal("float32", model.Precision);
         Assert.Equal(40, model.CatalogSize);
         Assert.Equal(["view", "cart", "purchase"], model.Behaviors);
         Assert.Equal(["buy", "next", "action", "category"], model.Tasks.Select(task => task.Name));
@@ -54,6 +57,26 @@ public sealed class ModelServiceTests : IAsyncLifetime
         Assert.Equal("v3", back.PreviousVersion);
         Assert.Equal("v1", back.Model.Model_.Version);
         Assert.Equal("v1", (await ScoreAsync()).Model.Version);
+    }
+
+    /// <summary>The weights of v1, in int8.</summary>
+    [Fact]
+    public async Task Load_VersionInInt8_SaysSoAndAnswersInIt()
+    {
+        ArtifactFixture.Write(
+            Path.Combine(_server.Directory, "models"), "shop", "v1-int8", seed: '1', precision: new PrecisionManifest(Precision.Int8, "ndcg@10", 0.2, 0.2, 0.005));
+        Assert.Equal("int8", (await Models.LoadModelAsync(new LoadModelRequest { Model = Version("v1-int8") })).Model.Precision);
+
+        using var engine = StepEngineFactory.Create(
+            ArtifactFixture.Create("shop", "v1", '1'), new EngineOptions { Kind = EngineKind.Cpu, Precision = Precision.Int8, SlotCapacity = 1 });
+        Assert.True(engine.TryRent(out var slot));
+        engine.Step([new StepEvent(slot, 1, 0)]);
+        engine.Step([new StepEvent(slot, 2, 0)]);
+        var logits = new float[engine.CandidateWidth];
+        engine.ScoreCandidates(slot, [3], logits);
+        var reduced = (await ScoreAsync("v1-int8")).Candidates[0].Predictions[0].Probability;
+        Assert.Equal(Sigmoid(logits[0]), reduced, 1e-12);
+        Assert.InRange(Math.Abs((await ScoreAsync("v1")).Candidates[0].Predictions[0].Probability - reduced), 1e-7, 1e-2);
     }
 
     [Fact]
