@@ -10,15 +10,18 @@ public sealed class PoolServer : ISequenceServer
 {
     private const int SlotsPerThread = 512;
 
+    // The other side refuses nothing either.
+    private static readonly BatchSchedulerOptions Options = new() { QueueCapacity = 1_000_000, MaxQueueDelay = TimeSpan.FromMinutes(10) };
+
     private readonly ComputePool _pool;
     private readonly BatchScheduler _scheduler;
 
-    public PoolServer(ModelArtifact model, int threads, BatchSchedulerOptions? options = null)
+    public PoolServer(ModelArtifact model, int threads)
     {
         _pool = new ComputePool(new ComputePoolOptions { Threads = threads });
         IStepEngine[] engines = [.. Enumerable.Range(0, threads).Select(_ => StepEngineFactory.Create(model, new EngineOptions { SlotCapacity = SlotsPerThread, Precision = Precision.Float32 }))];
         Name = $"GrpcRec {engines[0].Name}";
-        _scheduler = new BatchScheduler(_pool, engines, "bench/1", options ?? new BatchSchedulerOptions(), TimeProvider.System);
+        _scheduler = new BatchScheduler(_pool, engines, "bench/1", Options, TimeProvider.System);
     }
 
     public string Name { get; }
