@@ -55,6 +55,71 @@ public class OnnxModelTests
         AssertEqual(run.ByEngine(EngineKind.Scalar), theirs, Tolerance);
     }
 
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Hidden_VectorisedEngine_EqualsOnnxRuntimes(ModelShape shape)
+    {
+        var model = RandomModel.Create(shape, seed: 2);
+        var run = new OnnxRun(model, RaggedLengths, seed: 4);
+
+        var theirs = run.ByOnnxRuntime(OnnxModel.ToBytes(model));
+
+        AssertEqual(run.ByEngine(EngineKind.Auto), theirs, Tolerance);
+    }
+
+    [Fact]
+    public void Outputs_WithoutHeadsAndLengths_AreTheHiddenStateOfWholeSequences()
+    {
+        var model = RandomModel.Create(new ModelShape(16, Layers: 2, BehaviorEmbedding: 2));
+        var run = new OnnxRun(model, [12, 12, 12]);
+
+        var theirs = run.ByOnnxRuntime(OnnxModel.ToBytes(model, new OnnxOptions { ReadsLengths = false, TaskLogits = false, CatalogLogits = false }));
+
+        var ours = run.ByEngine(EngineKind.Scalar);
+        AssertEqual(new() { [OnnxEncoder.Hidden] = ours[OnnxEncoder.Hidden] }, theirs, Tolerance);
+    }
+
+    /// <summary>Two roundings to 8 bits a step, of weights and of the state: errors of the order 1/127, which gates below 1 do not let grow.</summary>
+    [Fact]
+    public void Hidden_Int8_IsNearTheReference()
+    {
+        var model = RandomModel.Create(new ModelShape(64, Layers: 2));
+        var run = new OnnxRun(model, RaggedLengths);
+
+        var theirs = run.ByOnnxRuntime(OnnxModel.ToBytes(model, new OnnxOptions { Int8 = true, TaskLogits = false, CatalogLogits = false }));
+
+        var ours = run.ByEngine(EngineKind.Scalar)[OnnxEncoder.Hidden];
+        AssertEqual(new() { [OnnxEncoder.Hidden] = ours }, theirs, 0.03f);
+        // And it is the 8-bit form.
+        Assert.True(ours.Zip(theirs[OnnxEncoder.Hidden], (a, b) => Math.Abs(a - b)).Max() > 1e-4f);
+    }
+
+    [Fact]
+    public void Write_WhatTheFormatCannotHold_IsRefusedByName()
+    {
+        var gru = RandomModel.Create(ModelShape.Gru(8, ResetPlacement.AfterProduct));
+        Assert.Contains("lstm", Assert.Throws<ExportException>(() => OnnxModel.ToBytes(gru, new OnnxOptions { Int8 = true })).Message, StringComparison.Ordinal);
+        var bag = RandomModel.Create(ModelShape.Bag(8));
+        Assert.Contains("lengths", Assert.Throws<ExportException>(() => OnnxModel.ToBytes(bag, new OnnxOptions { ReadsLengths = false })).Message, StringComparison.Ordinal);
+
+        using var stream = new MemoryStream();
+        var refusal = Assert.Throws<ExportException>(() => OnnxModel.Write(gru, stream, new OnnxOptions { MaxWeightBytes = 1000 }));
+        Assert.Contains("safetensors", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(0, stream.Length);
+    }
+
+    [Fact]
+    public void Metadata_AnyModel_SaysWhatItIs()
+    {
+        var model = RandomModel.Create(new ModelShape(8));
+        using var session = new Microsoft.ML.OnnxRuntime.InferenceSession(OnnxModel.ToBytes(model));
+        var metadata = session.ModelMetadata;
+        Assert.Equal("GrpcRec", metadata.ProducerName);
+        Assert.Equal("random", metadata.CustomMetadataMap["grpcrec.name"]);
+        Assert.StartsWith("iofc", metadata.CustomMetadataMap["grpcrec.gate_order"], StringComparison.Ordinal);
+        Assert.Contains("\"stars\"", metadata.CustomMetadataMap["grpcrec.manifest"], StringComparison.Ordinal);
+    }
+
     internal static void AssertEqual(Dictionary<string, float[]> ours, Dictionary<string, float[]> theirs, float tolerance)
     {
         Assert.Equal(ours.Keys.Order(), theirs.Keys.Order());

@@ -8,14 +8,11 @@ namespace GrpcRec.Export.Onnx;
 /// A graph under construction. Values are known by name; every method that adds a node gives the name of its result. Weights keep the
 /// names that they have in the artefact, so that a viewer shows where each is used.
 /// </summary>
-internal sealed class OnnxGraph(ModelArtifact model)
+internal sealed class OnnxGraph(ModelArtifact model, OnnxOptions options)
 {
     /// <summary>Of which every operator used here is: ONNX 1.12, July 2022.</summary>
     public const int OperatorSet = 17;
     public const int IrVersion = 8;
-
-    /// <summary>A serialised protobuf message holds less than 2 GiB; what is left is for the graph, the manifest and the small tensors.</summary>
-    public const long MaxWeightBytes = int.MaxValue - (64L << 20);
 
     private readonly HashSet<string> _weights = new(StringComparer.Ordinal);
     private readonly List<(TensorProto Tensor, ReadOnlyMemory<byte> Data)> _tensors = [];
@@ -159,8 +156,8 @@ internal sealed class OnnxGraph(ModelArtifact model)
     private string AddFloats(string name, float[] data, ReadOnlySpan<int> shape)
     {
         WeightBytes += sizeof(float) * (long)data.Length;
-        if (WeightBytes > MaxWeightBytes)
-            throw new ExportException($"the model's weights are more than {MaxWeightBytes} bytes, and an ONNX file is one protobuf message of at most 2 GiB: export it as safetensors, or train it with a smaller catalogue or embedding_size");
+        if (WeightBytes > options.MaxWeightBytes)
+            throw new ExportException($"the model's weights are more than {options.MaxWeightBytes} bytes, and an ONNX file is one protobuf message of at most 2 GiB: export it as safetensors, or train it with a smaller catalogue or embedding_size");
         using var owner = new FloatBytes(data);
         return AddTensor(name, TensorProto.Types.DataType.Float, owner.Memory, shape);
     }

@@ -37,7 +37,7 @@ public static class OnnxModel
             throw new ExportException($"the model's encoder is a {manifest.Encoder.Kind}; only an lstm has an 8-bit ONNX form");
         if (!options.ReadsLengths && manifest.Encoder.Kind is EncoderKind.Bag or EncoderKind.Cnn)
             throw new ExportException($"the model's encoder is a {manifest.Encoder.Kind}; only a recurrent one can be exported without lengths");
-        var graph = new OnnxGraph(model);
+        var graph = new OnnxGraph(model, options);
 
         // 1. Inputs.
         graph.Input(OnnxEncoder.ItemIds, TensorProto.Types.DataType.Int64, "Dense item ids of the events, oldest first, padded at the end by any valid id.", "batch", "time");

@@ -19,7 +19,7 @@ public sealed class OnnxRanking : IDisposable
     public OnnxRanking(ModelArtifact model, int k, int threads)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var graph = new OnnxGraph(model);
+        var graph = new OnnxGraph(model, OnnxOptions.Default);
         graph.Input(Queries, TensorProto.Types.DataType.Float, "Queries.", "batch", model.Manifest.Encoder.EmbeddingSize);
         // Weights that are a constant of the graph are packed once, at load.
         graph.AddNode("MatMul", [Queries, graph.Transposed(ModelTensors.ItemEmbedding)], [Scores], []);
