@@ -33,7 +33,7 @@ public sealed class KernelSuite : IBenchmarkSuite
         ArgumentNullException.ThrowIfNull(context);
         var peak = context.Peaks.FmaOneThread;
         // In this process: a project of its own for each benchmark would be built first, for minutes.
-        var job = Job.Default.WithToolchain(InProcessNoEmitToolchain.Default).WithWarmupCount(3).WithIterationCount(context.Timer.Rounds);
+        var job = Job.Default.WithToolchain(InProcessNoEmitToolchain.Instance).WithWarmupCount(3).WithIterationCount(context.Timer.Rounds);
         var config = ManualConfig.CreateEmpty().AddJob(job).AddLogger(NullLogger.Instance)
             .AddColumnProvider(BenchmarkDotNet.Columns.DefaultColumnProviders.Instance)
             .AddFilter(new BenchmarkDotNet.Filters.SimpleFilter(one => Find(one) is { } row && context.Wants(row.Name)))
