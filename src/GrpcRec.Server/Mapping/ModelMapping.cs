@@ -74,10 +74,6 @@ public static class ModelMapping
             EncoderKind.Rnn => "rnn",
             EncoderKind.Bag => "bag",
             EncoderKind.Cnn => "cnn",
-            EncoderKind.Gru => "gru",
-            EncoderKind.Rnn => "rnn",
-            EncoderKind.Bag => "bag",
-            EncoderKind.Cnn => "cnn",
             _ => "",
         };
         model.Precision = manifest.Precision?.Precision switch
