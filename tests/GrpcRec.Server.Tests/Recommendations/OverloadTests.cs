@@ -44,8 +44,10 @@ public sealed class OverloadTests
         await gate.StandsBeforeStepAsync();
         var before = gate.Steps.Count;
         var exception = await Assert.ThrowsAsync<RpcException>(() =>
-            new RecommendationService.RecommendationServiceClient(server.Channel).ScoreAsync(Request(9), deadline: DateTimeOffset.FromUnixTimeMilliseconds(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() + 100).UtcDateTime).ResponseAsync);
+            new RecommendationService.RecommendationServiceClient(server.Channel).ScoreAsync(Request(9), deadline: DateTimeOffset.FromUnixTimeMilliseconds(TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds() + 500).UtcDateTime).ResponseAsync);
         Assert.Equal(StatusCode.DeadlineExceeded, exception.StatusCode);
+        // The server counts from when the request reached it, so its deadline is a little after the caller's.
+        await Task.Delay(TimeSpan.FromMilliseconds(500));
         gate.Open();
         await running;
         await Score(server);
