@@ -26,6 +26,8 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
         for (var block = 0; block < weights.Blocks; block++)
         {
             var offset = (nint)block * Columns;
+            var compensation = weights.Compensation + offset;
+            var scale = weights.Scale + offset;
             for (var row = 0; row < rows;)
             {
                 var count = Int8Kernel.NextRows(rows - row);
@@ -34,7 +36,7 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
                 for (var end = row + count; row < end; row++, z += Columns)
                 {
                     for (nint j = 0; j < Columns; j += TLanes.Width)
-                        TLanes.Store(Sum(z + j, weights, offset + j, first[row], null), y + (row * yStride) + offset + j);
+                        TLanes.Store(Sum(z, compensation, scale, first[row] + offset, null, j), y + (row * yStride) + offset + j);
                 }
             }
         }
@@ -84,12 +86,12 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
 
     /// <summary>A vector of columns' sums.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Sum(int* z, Int8Matrix weights, nint column, float* first, float* second)
+    private static TVector Sum(int* z, int* compensation, float* scale, float* first, float* second, nint column)
     {
         var start = TLanes.Load(first + column);
         if (second is not null)
             start = TLanes.Add(start, TLanes.Load(second + column));
-        return TLanes.MultiplyAdd(TLanes.FromIntegers(z, weights.Compensation + column), TLanes.Load(weights.Scale + column), start);
+        return TLanes.MultiplyAdd(TLanes.FromIntegers(z + column, compensation + column), TLanes.Load(scale + column), start);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -97,7 +99,10 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
     {
         nint offset = (nint)block * Columns, unit = (nint)block * PackedMatrix.UnitsPerBlock;
         var z = step.Sums;
-        var weights = step.Weights;
+
+        // Locals, because a store through a pointer makes the JIT read fields anew.
+        var compensation = step.Weights.Compensation + offset;
+        var scale = step.Weights.Scale + offset;
         for (var end = row + rows; row < end; row++, z += Columns)
         {
             // A few lines at a time: more at once than the cache can wait for would hold up the loads behind them.
@@ -107,17 +112,19 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
                     TLanes.Prefetch(step.Next[row] + offset + line);
             }
 
-            float* first = step.First[row], second = step.Second is null ? null : step.Second[row];
+            float* first = step.First[row] + offset, second = step.Second is null ? null : step.Second[row] + offset;
+            float* cell = step.Cell[row] + unit, target = step.Hidden[row] + unit;
+            var codes = step.NextCodes + (row * step.CodeStride) + unit;
             for (nint j = 0; j < PackedMatrix.UnitsPerBlock; j += TLanes.Width)
             {
                 var hidden = GateActivation.Cell<TLanes, TVector>(
-                    Sum(z + j, weights, offset + j, first, second),
-                    Sum(z + j + 16, weights, offset + j + 16, first, second),
-                    Sum(z + j + 32, weights, offset + j + 32, first, second),
-                    Sum(z + j + 48, weights, offset + j + 48, first, second),
-                    step.Cell[row] + unit + j);
-                TLanes.Store(hidden, step.Hidden[row] + unit + j);
-                StoreCodes(hidden, step.NextCodes + (row * step.CodeStride) + unit + j);
+                    Sum(z, compensation, scale, first, second, j),
+                    Sum(z, compensation, scale, first, second, j + 16),
+                    Sum(z, compensation, scale, first, second, j + 32),
+                    Sum(z, compensation, scale, first, second, j + 48),
+                    cell + j);
+                TLanes.Store(hidden, target + j);
+                StoreCodes(hidden, codes + j);
             }
         }
     }
