@@ -131,13 +131,13 @@ internal sealed unsafe class LstmRecurrence : autograd.SingleTensorFunction<Lstm
                 {
                     // Padding units have no gradient from above, and with it none at all.
                     var width = Math.Min(UnitsPerBlock, shape.Hidden - unit);
+                    if (width < UnitsPerBlock)
+                        new Span<float>(part.Pointer, UnitsPerBlock).Clear();
                     new ReadOnlySpan<float>(stateGradients + shape.State(t, first + row) + unit, width).CopyTo(new Span<float>(part.Pointer, UnitsPerBlock));
                     var gradient = Vector512.Load(part.Pointer) + Vector512.Load(recurrent.Pointer + ((nint)row * columns) + unit);
                     LstmCell.Backward(
                         gates + shape.Gate(t, first + row) + (4 * unit), cellsBefore + unit, cells + shape.Cell(t, first + row) + unit, gradient,
                         cellGradients.Pointer + ((nint)row * shape.Units) + unit, sumGradients + shape.Gate(t, first + row) + (4 * unit));
-                    if (width < UnitsPerBlock)
-                        new Span<float>(part.Pointer, UnitsPerBlock).Clear();
                 }
             }
 

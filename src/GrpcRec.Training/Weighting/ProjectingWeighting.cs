@@ -6,7 +6,6 @@ namespace GrpcRec.Training.Weighting;
 /// </summary>
 internal sealed class ProjectingWeighting(IReadOnlyList<double> factors, long seed) : TaskWeighting(factors)
 {
-    private Random _random = new(unchecked((int)seed));
     private long _steps;
 
     public override bool NeedsGradients => true;
@@ -21,14 +20,14 @@ internal sealed class ProjectingWeighting(IReadOnlyList<double> factors, long se
     protected override double[] Choose(int[] tasks, double[] losses, double[,]? gram)
     {
         var count = tasks.Length;
-        _random = new Random(unchecked((int)((seed * 1_000_003) + ++_steps)));
+        var random = new Random(unchecked((int)((seed * 1_000_003) + ++_steps)));
         var sum = new double[count];
         for (var i = 0; i < count; i++)
         {
             var mine = new double[count];
             mine[i] = 1;
             var others = Enumerable.Range(0, count).Where(j => j != i).ToArray();
-            _random.Shuffle(others);
+            random.Shuffle(others);
             foreach (var j in others)
             {
                 double product = 0;
