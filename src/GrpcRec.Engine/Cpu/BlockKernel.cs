@@ -68,9 +68,13 @@ internal abstract unsafe class BlockKernel
     /// [depth·<see cref="AheadFloats"/>] memory that will be read next, half a block of weights, fetched into the cache line by line
     /// meanwhile; null: nothing is. Worth it where weights come from beyond the second-level cache, and several rows share them.
     /// </param>
+    /// <param name="next">
+    /// [rows] pointers, like <paramref name="first"/>, to what the sums of the next product start at, fetched into the cache meanwhile; null:
+    /// nothing is. Read as a hint only: a pointer may be to anything.
+    /// </param>
     public abstract void Multiply(
         int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride = Columns,
-        float* ahead = null);
+        float* ahead = null, float** next = null);
 
     /// <summary>sums[n] += Σₖ x[k]·rows[n][k]: the same chain of operations as a column of <see cref="Multiply"/>, over weights that are not packed.</summary>
     /// <param name="rows">[4] pointers to [depth].</param>

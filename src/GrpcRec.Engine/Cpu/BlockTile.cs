@@ -5,16 +5,19 @@ namespace GrpcRec.Engine.Cpu;
 /// <summary>Rows × vectors of sums in registers, over the whole depth.</summary>
 internal static unsafe class BlockTile
 {
+    /// <summary>Cache lines of a block's columns.</summary>
+    private const int Lines = BlockKernel.Columns / 16;
+
     /// <summary>
     /// <see cref="BlockKernel.Multiply"/> of TRows rows and the first TVectors vectors of columns; pointers as there. TAhead: 1 fetches
-    /// what <c>ahead</c> points at, 0 does not.
+    /// what <c>ahead</c> points at, 0 does not. <c>next</c> is fetched in narrow tiles too, all its lines.
     /// </summary>
     /// <remarks>
     /// Written out row by row: the sums must be locals to live in registers, and the JIT removes the rows and vectors past the counts.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply<TLanes, TVector, TRows, TVectors, TAhead>(
-        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead)
+        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead, float** next)
         where TLanes : struct, ILanes<TVector>
         where TVector : struct
         where TRows : struct, ICount
@@ -44,33 +47,45 @@ internal static unsafe class BlockTile
         var low = x;
         var high = x + (3 * stride);
         var stride2 = 2 * stride;
-        for (var end = w + (depth * BlockKernel.Columns); w < end; w += BlockKernel.Columns, low++, high++)
+        var end = w + (depth * BlockKernel.Columns);
+        var part = (depth + Lines - 1) / Lines * BlockKernel.Columns;
+        for (nint line = 0; w < end; line += 16)
         {
-            if (TAhead.Value > 0)
+            // A few lines at a time: more at once than the cache can wait for would hold up the loads of weights behind them.
+            if (next is not null)
             {
-                TLanes.Prefetch(ahead);
-                TLanes.Prefetch(ahead + 16);
-                ahead += BlockKernel.AheadFloats;
+                for (var r = 0; r < TRows.Value; r++)
+                    TLanes.Prefetch(next[r] + offset + line);
             }
 
-            TVector w0 = TLanes.Load(w), w1 = TLanes.Load(w + TLanes.Width), w2 = default, w3 = default;
-            if (TVectors.Value > 2)
+            for (var stop = Smaller(w + part, end); w < stop; w += BlockKernel.Columns, low++, high++)
             {
-                w2 = TLanes.Load(w + (2 * TLanes.Width));
-                w3 = TLanes.Load(w + (3 * TLanes.Width));
-            }
+                if (TAhead.Value > 0)
+                {
+                    TLanes.Prefetch(ahead);
+                    TLanes.Prefetch(ahead + 16);
+                    ahead += BlockKernel.AheadFloats;
+                }
 
-            Add<TLanes, TVector, TVectors>(low[0], w0, w1, w2, w3, ref a0, ref a1, ref a2, ref a3);
-            if (TRows.Value > 1)
-                Add<TLanes, TVector, TVectors>(low[stride], w0, w1, w2, w3, ref b0, ref b1, ref b2, ref b3);
-            if (TRows.Value > 2)
-                Add<TLanes, TVector, TVectors>(low[stride2], w0, w1, w2, w3, ref c0, ref c1, ref c2, ref c3);
-            if (TRows.Value > 3)
-                Add<TLanes, TVector, TVectors>(high[0], w0, w1, w2, w3, ref d0, ref d1, ref d2, ref d3);
-            if (TRows.Value > 4)
-                Add<TLanes, TVector, TVectors>(high[stride], w0, w1, w2, w3, ref e0, ref e1, ref e2, ref e3);
-            if (TRows.Value > 5)
-                Add<TLanes, TVector, TVectors>(high[stride2], w0, w1, w2, w3, ref f0, ref f1, ref f2, ref f3);
+                TVector w0 = TLanes.Load(w), w1 = TLanes.Load(w + TLanes.Width), w2 = default, w3 = default;
+                if (TVectors.Value > 2)
+                {
+                    w2 = TLanes.Load(w + (2 * TLanes.Width));
+                    w3 = TLanes.Load(w + (3 * TLanes.Width));
+                }
+
+                Add<TLanes, TVector, TVectors>(low[0], w0, w1, w2, w3, ref a0, ref a1, ref a2, ref a3);
+                if (TRows.Value > 1)
+                    Add<TLanes, TVector, TVectors>(low[stride], w0, w1, w2, w3, ref b0, ref b1, ref b2, ref b3);
+                if (TRows.Value > 2)
+                    Add<TLanes, TVector, TVectors>(low[stride2], w0, w1, w2, w3, ref c0, ref c1, ref c2, ref c3);
+                if (TRows.Value > 3)
+                    Add<TLanes, TVector, TVectors>(high[0], w0, w1, w2, w3, ref d0, ref d1, ref d2, ref d3);
+                if (TRows.Value > 4)
+                    Add<TLanes, TVector, TVectors>(high[stride], w0, w1, w2, w3, ref e0, ref e1, ref e2, ref e3);
+                if (TRows.Value > 5)
+                    Add<TLanes, TVector, TVectors>(high[stride2], w0, w1, w2, w3, ref f0, ref f1, ref f2, ref f3);
+            }
         }
 
         Store<TLanes, TVector, TVectors>(z, a0, a1, a2, a3);
@@ -105,6 +120,8 @@ internal static unsafe class BlockTile
         Store<TLanes, TVector, Count4>(z, a0, a1, a2, a3);
         Store<TLanes, TVector, Count4>(z + half, b0, b1, b2, b3);
     }
+
+    private static float* Smaller(float* a, float* b) => a < b ? a : b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddRow<TLanes, TVector>(float value, float* w, ref TVector s0, ref TVector s1, ref TVector s2, ref TVector s3)

@@ -16,22 +16,22 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
     public override ReducedKernel Reduced { get; } = new VectorReducedKernel<TLanes, TVector>();
 
     public override void Multiply(
-        int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead)
+        int rows, float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead, float** next)
     {
         // Few rows leave registers for more columns.
         var wide = vectors == 4 || rows <= 2;
         switch (rows)
         {
-            case 1: MultiplyRow(w, depth, x, first[0] + offset, second is null ? null : second[0] + offset, z); break;
-            case 2: Wide<Count2>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
-            case 3 when wide: Wide<Count3>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
-            case 4 when wide: Wide<Count4>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
-            case 5 when wide: Wide<Count5>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
-            case 6 when wide: Wide<Count6>(w, depth, x, stride, first, second, offset, z, zStride, ahead); break;
-            case 3: Slim<Count3>(w, depth, x, stride, first, second, offset, z, zStride); break;
-            case 4: Slim<Count4>(w, depth, x, stride, first, second, offset, z, zStride); break;
-            case 5: Slim<Count5>(w, depth, x, stride, first, second, offset, z, zStride); break;
-            case 6: Slim<Count6>(w, depth, x, stride, first, second, offset, z, zStride); break;
+            case 1: MultiplyRow(w, depth, x, first[0] + offset, second is null ? null : second[0] + offset, z, next is null ? null : next[0] + offset); break;
+            case 2: Wide<Count2>(w, depth, x, stride, first, second, offset, z, zStride, ahead, next); break;
+            case 3 when wide: Wide<Count3>(w, depth, x, stride, first, second, offset, z, zStride, ahead, next); break;
+            case 4 when wide: Wide<Count4>(w, depth, x, stride, first, second, offset, z, zStride, ahead, next); break;
+            case 5 when wide: Wide<Count5>(w, depth, x, stride, first, second, offset, z, zStride, ahead, next); break;
+            case 6 when wide: Wide<Count6>(w, depth, x, stride, first, second, offset, z, zStride, ahead, next); break;
+            case 3: Slim<Count3>(w, depth, x, stride, first, second, offset, z, zStride, next); break;
+            case 4: Slim<Count4>(w, depth, x, stride, first, second, offset, z, zStride, next); break;
+            case 5: Slim<Count5>(w, depth, x, stride, first, second, offset, z, zStride, next); break;
+            case 6: Slim<Count6>(w, depth, x, stride, first, second, offset, z, zStride, next); break;
             default: throw new ArgumentOutOfRangeException(nameof(rows));
         }
     }
@@ -110,7 +110,7 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
                 Multiply(
                     count, weights.Block(block), weights.Depth, step.X + (row * step.Stride), step.Stride, step.First + row,
                     step.Second is null ? null : step.Second + row, offset, step.Sums, Columns,
-                    ahead is null || tile > 1 ? null : ahead + (tile * weights.Depth * AheadFloats));
+                    ahead is null || tile > 1 ? null : ahead + (tile * weights.Depth * AheadFloats), step.NextRows > row ? step.Next + row : null);
                 Activate(count, step, row, unit);
                 row += count;
             }
@@ -142,14 +142,16 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
     /// One row of one block, eight vectors of narrow sums at a time, because four would wait for each other. Wide ones wait less than for
     /// their weights, and a second block beside the first would fall into the same sets of the first-level cache.
     /// </summary>
-    private static void MultiplyRow(float* w, nint depth, float* x, float* first, float* second, float* z)
+    private static void MultiplyRow(float* w, nint depth, float* x, float* first, float* second, float* z, float* next)
     {
         if (TLanes.Width == 16)
         {
-            BlockTile.Multiply<TLanes, TVector, Count1, Count4, Count0>(w, depth, x, 0, &first, second is null ? null : &second, 0, z, Columns, null);
+            BlockTile.Multiply<TLanes, TVector, Count1, Count4, Count0>(w, depth, x, 0, &first, second is null ? null : &second, 0, z, Columns, null, next is null ? null : &next);
             return;
         }
 
+        for (var line = 0; next is not null && line < Columns; line += 16)
+            TLanes.Prefetch(next + line);
         for (var j = 0; j < Columns; j += 8 * TLanes.Width)
             BlockTile.MultiplyRow<TLanes, TVector>(w + j, depth, x, first + j, second is null ? null : second + j, z + j);
     }
@@ -159,38 +161,28 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
     {
         var z = step.Sums;
         for (var end = row + rows; row < end; row++, z += Columns)
-        {
-            // A few lines at a time: more at once than the cache can wait for would hold up the loads behind them.
-            if (row < step.NextRows)
-            {
-                var next = step.Next[row] + (4 * unit);
-                for (var line = 0; line < Columns; line += 16)
-                    TLanes.Prefetch(next + line);
-            }
-
             GateActivation.Apply<TLanes, TVector>(z, step.Cell[row] + unit, step.Hidden[row] + unit);
-        }
     }
 
     private static void Wide<TRows>(
-        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead)
+        float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float* ahead, float** next)
         where TRows : struct, ICount
     {
         // A narrow vector leaves more time between two lines of weights than memory takes for them.
         if (TLanes.Width == 16 && ahead is not null)
         {
-            BlockTile.Multiply<TLanes, TVector, TRows, Count4, Count1>(w, depth, x, stride, first, second, offset, z, zStride, ahead);
+            BlockTile.Multiply<TLanes, TVector, TRows, Count4, Count1>(w, depth, x, stride, first, second, offset, z, zStride, ahead, next);
             return;
         }
 
         for (var j = 0; j < Columns; j += 4 * TLanes.Width)
-            BlockTile.Multiply<TLanes, TVector, TRows, Count4, Count0>(w + j, depth, x, stride, first, second, offset + j, z + j, zStride, null);
+            BlockTile.Multiply<TLanes, TVector, TRows, Count4, Count0>(w + j, depth, x, stride, first, second, offset + j, z + j, zStride, null, j == 0 ? next : null);
     }
 
-    private static void Slim<TRows>(float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride)
+    private static void Slim<TRows>(float* w, nint depth, float* x, nint stride, float** first, float** second, nint offset, float* z, nint zStride, float** next)
         where TRows : struct, ICount
     {
         for (var j = 0; j < Columns; j += 2 * TLanes.Width)
-            BlockTile.Multiply<TLanes, TVector, TRows, Count2, Count0>(w + j, depth, x, stride, first, second, offset + j, z + j, zStride, null);
+            BlockTile.Multiply<TLanes, TVector, TRows, Count2, Count0>(w + j, depth, x, stride, first, second, offset + j, z + j, zStride, null, j == 0 ? next : null);
     }
 }

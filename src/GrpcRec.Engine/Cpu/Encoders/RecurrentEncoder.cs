@@ -153,8 +153,7 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
                 _first[r] = _weights.GateRow(call.Item(_order[r], t));
                 if (_weights.ReadsBehaviors)
                     _second[r] = _weights.GateStart(0, call.Behavior(_order[r], t));
-                if (r < next)
-                    _next[r] = _weights.GateRow(call.Item(_order[r], t + 1));
+                _next[r] = r < next ? _weights.GateRow(call.Item(_order[r], t + 1)) : _first[r];
             }
 
             Step(layer, new RecurrentStep
