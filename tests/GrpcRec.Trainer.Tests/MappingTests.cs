@@ -1,4 +1,5 @@
 using Google.Protobuf.WellKnownTypes;
+using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Mapping;
 using GrpcRec.Trainer.Worker;
 using GrpcRec.Training.Events;
@@ -59,6 +60,30 @@ public sealed class MappingTests
         Assert.Equal((20, 64, 0.003, 5.0, 5, 1L, (TimeSpan?)null),
             (plan.Optimization.Epochs, plan.Optimization.BatchSize, plan.Optimization.LearningRate, plan.Optimization.GradientClipNorm,
                 plan.Optimization.Patience, plan.Optimization.Seed, plan.Optimization.MaxDuration));
+    }
+
+    [Fact]
+    public void Network_NothingSaid_TakesTheContractsDefaults()
+    {
+        var network = PlanMapping.FromWire(new TrainRequest { ModelName = "m" }, "v1").Architecture;
+        Assert.Equal((EncoderKind.Lstm, ResetPlacement.AfterProduct, 8, 16, 4), (network.Encoder, network.ResetPlacement, network.WindowLength, network.HorizontalFilters, network.VerticalFilters));
+        Assert.Empty(network.FilterHeights);
+        Assert.Equal((TrunkKind.SharedBottom, 4, 2, 2), (network.Trunk, network.SharedExperts, network.TaskExperts, network.TrunkLevels));
+    }
+
+    [Fact]
+    public void Network_EverythingSaid_IsTaken()
+    {
+        var network = ArchitectureMapping.FromWire(new Architecture
+        {
+            Encoder = "cnn", GruReset = GruReset.BeforeProduct, WindowLength = 9, FilterHeights = { 3, 9 }, HorizontalFilters = 5, VerticalFilters = 0,
+            Trunk = "ple", SharedExperts = 3, TaskExperts = 1, TrunkLevels = 1,
+        });
+        Assert.Equal((EncoderKind.Cnn, ResetPlacement.BeforeProduct, 9, 5, 0), (network.Encoder, network.ResetPlacement, network.WindowLength, network.HorizontalFilters, network.VerticalFilters));
+        Assert.Equal([3, 9], network.FilterHeights);
+        Assert.Equal((TrunkKind.Ple, 3, 1, 1), (network.Trunk, network.SharedExperts, network.TaskExperts, network.TrunkLevels));
+        foreach (var (name, kind) in (ReadOnlySpan<(string, EncoderKind)>)[("lstm", EncoderKind.Lstm), ("gru", EncoderKind.Gru), ("rnn", EncoderKind.Rnn), ("bag", EncoderKind.Bag)])
+            Assert.Equal(kind, ArchitectureMapping.FromWire(new Architecture { Encoder = name }).Encoder);
     }
 
     [Fact]

@@ -42,7 +42,7 @@ internal static partial class ManifestRules
     {
         if (!Enum.IsDefined(encoder.Kind))
             throw Bad("encoder.kind", "is not one that this build runs");
-        var gateOrder = encoder.Kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", _ => "" };
+        var gateOrder = EncoderManifest.GateOrderOf(encoder.Kind);
         if (encoder.GateOrder != gateOrder)
             throw Bad("encoder.gate_order", $"must be \"{gateOrder}\" for this kind of encoder");
         if ((encoder.Kind == EncoderKind.Gru) != (encoder.ResetPlacement is ResetPlacement.BeforeProduct or ResetPlacement.AfterProduct))

@@ -67,6 +67,8 @@ public sealed record EncoderManifest
     /// <summary>Order of the gates in the rows of the recurrent weights: lstm "ifgo", gru "rzn", "" for kinds without gates.</summary>
     public string GateOrder { get; init; } = "ifgo";
 
+    public static string GateOrderOf(EncoderKind kind) => kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", _ => "" };
+
     /// <summary>Where a GRU applies its reset gate. None for other kinds.</summary>
     public ResetPlacement ResetPlacement { get; init; }
 

@@ -132,7 +132,8 @@ public static class ModelTensors
         return shapes;
     }
 
-    private static string Prefix(EncoderKind kind) => kind switch
+    /// <summary>Of the names of a recurrent layer's tensors.</summary>
+    public static string Prefix(EncoderKind kind) => kind switch
     {
         EncoderKind.Lstm => "lstm",
         EncoderKind.Gru => "gru",

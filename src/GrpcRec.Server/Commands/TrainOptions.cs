@@ -19,8 +19,7 @@ sealed class TrainOptions
     public Option<int?> Epochs { get; } = new("--epochs") { Description = "Most epochs. Default 20." };
     public Option<int?> BatchSize { get; } = new("--batch-size") { Description = "Sequences a step. Default 64." };
     public Option<double?> LearningRate { get; } = new("--learning-rate") { Description = "Adam's step size. Default 0.003." };
-    public Option<int?> EmbeddingSize { get; } = new("--embedding-size") { Description = "Size of the item embedding. Default 64." };
-    public Option<int?> HiddenSize { get; } = new("--hidden-size") { Description = "Size of the hidden state. Default 128." };
+    public NetworkOptions Network { get; } = new();
     public Option<int?> MaxSeconds { get; } = new("--max-seconds") { Description = "Stop after this long, with the best epoch so far. Default: no limit." };
     public Option<Weighting?> Weighting { get; } = new("--weighting") { Description = "How the tasks' losses are combined: fixed, equal, uncertainty, dwa, gradnorm, pcgrad, cagrad or famo. Default fixed." };
     public Option<long?> Seed { get; } = new("--seed") { Description = "Seed of everything random. Default 1." };
@@ -34,7 +33,7 @@ sealed class TrainOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[Request, Data, Name, Tasks, Epochs, BatchSize, LearningRate, EmbeddingSize, HiddenSize, MaxSeconds, Weighting, Seed, Activate, Json, Models, State, Trainer, Address, Authority])
+        foreach (var option in (Option[])[Request, Data, Name, Tasks, Epochs, BatchSize, LearningRate, .. Network.All, MaxSeconds, Weighting, Seed, Activate, Json, Models, State, Trainer, Address, Authority])
             command.Options.Add(option);
     }
 
@@ -99,9 +98,7 @@ sealed class TrainOptions
         if (parsed.GetValue(MaxSeconds) is { } seconds) learning.MaxDuration = Duration.FromTimeSpan(TimeSpan.FromSeconds(seconds));
         if (parsed.GetValue(Weighting) is { } weighting) learning.Weighting = weighting;
         if (parsed.GetValue(Seed) is { } seed) learning.Seed = seed;
-        var network = request.Architecture ??= new();
-        if (parsed.GetValue(EmbeddingSize) is { } embedding) network.EmbeddingSize = embedding;
-        if (parsed.GetValue(HiddenSize) is { } hidden) network.HiddenSize = hidden;
+        Network.Override(request.Architecture ??= new(), parsed);
         if (parsed.GetValue(Activate)) request.Activate = true;
     }
 }

@@ -22,7 +22,7 @@ static class TrainRequestRules
         CheckModelName(request.ModelName, violations);
         CheckData(request.Data, dataRoot, violations);
         TaskRules.Check(request, violations);
-        CheckArchitecture(request.Architecture, violations);
+        ArchitectureRules.Check(request.Architecture, violations);
         CheckHyperparameters(request.Hyperparameters, violations);
         CheckSplit(request.Split, violations);
     }
@@ -96,22 +96,6 @@ static class TrainRequestRules
         CheckDuration("data.cleaning.session_gap", cleaning.SessionGap, violations);
     }
 
-    static void CheckArchitecture(Architecture? architecture, Violations violations)
-    {
-        if (architecture is null) return;
-        const string at = "architecture.";
-        if (architecture.Encoder is not ("" or "lstm"))
-            violations.Add(at + "encoder", ViolationReason.UnknownName, $"is {Violations.Quote(architecture.Encoder)}; \"lstm\" is the one encoder today, others come later.");
-        InRange(at + "embedding_size", architecture.HasEmbeddingSize, architecture.EmbeddingSize, 4, 1_024, violations);
-        InRange(at + "hidden_size", architecture.HasHiddenSize, architecture.HiddenSize, 4, 1_024, violations);
-        InRange(at + "layers", architecture.HasLayers, architecture.Layers, 1, 4, violations);
-        if (architecture.HasDropout && architecture.Dropout is not (>= 0 and <= 0.9))
-            violations.Add(at + "dropout", RangeReason(architecture.Dropout), $"is {Number(architecture.Dropout)}; 0 to 0.9.");
-        InRange(at + "bottom_size", architecture.HasBottomSize, architecture.BottomSize, 4, 1_024, violations);
-        InRange(at + "tower_size", architecture.HasTowerSize, architecture.TowerSize, 0, 1_024, violations);
-        InRange(at + "max_sequence_length", architecture.HasMaxSequenceLength, architecture.MaxSequenceLength, 1, 2_048, violations);
-    }
-
     static void CheckHyperparameters(Hyperparameters? parameters, Violations violations)
     {
         if (parameters is null) return;
@@ -153,7 +137,7 @@ static class TrainRequestRules
         }
     }
 
-    static void InRange(string field, bool given, int value, int low, int high, Violations violations)
+    internal static void InRange(string field, bool given, int value, int low, int high, Violations violations)
     {
         if (!given || (value >= low && value <= high)) return;
         var bound = high == int.MaxValue ? $"at least {low}" : string.Create(CultureInfo.InvariantCulture, $"{low:N0} to {high:N0}");

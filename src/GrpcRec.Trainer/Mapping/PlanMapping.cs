@@ -13,25 +13,9 @@ static class PlanMapping
         ModelName = request.ModelName,
         ModelVersion = version,
         Tasks = TaskMapping.FromWire(request.Tasks),
-        Architecture = FromWire(request.Architecture ?? new Architecture()),
+        Architecture = ArchitectureMapping.FromWire(request.Architecture ?? new Architecture()),
         Optimization = FromWire(request.Hyperparameters ?? new Hyperparameters()),
     };
-
-    private static ArchitecturePlan FromWire(Architecture wire)
-    {
-        var defaults = new ArchitecturePlan();
-        return defaults with
-        {
-            EmbeddingSize = wire.HasEmbeddingSize ? wire.EmbeddingSize : defaults.EmbeddingSize,
-            HiddenSize = wire.HasHiddenSize ? wire.HiddenSize : defaults.HiddenSize,
-            Layers = wire.HasLayers ? wire.Layers : defaults.Layers,
-            Dropout = wire.HasDropout ? wire.Dropout : defaults.Dropout,
-            TiedItemEmbedding = wire.HasTiedItemEmbedding ? wire.TiedItemEmbedding : defaults.TiedItemEmbedding,
-            BottomSize = wire.HasBottomSize ? wire.BottomSize : defaults.BottomSize,
-            TowerSize = wire.HasTowerSize ? wire.TowerSize : defaults.TowerSize,
-            MaxSequenceLength = wire.HasMaxSequenceLength ? wire.MaxSequenceLength : defaults.MaxSequenceLength,
-        };
-    }
 
     private static OptimizationPlan FromWire(Hyperparameters wire)
     {

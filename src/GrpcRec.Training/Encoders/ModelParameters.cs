@@ -97,11 +97,12 @@ internal sealed class ModelParameters : IDisposable
             table.Dispose();
     }
 
-    /// <summary>Embeddings normal; an LSTM's weights uniform ±1/√H, other matrices ±1/√inputs, as torch's own modules have them; biases zero.</summary>
+    /// <summary>Embeddings normal; a recurrent layer's weights uniform ±1/√H, others ±1/√inputs, as torch's own modules have them; biases zero.</summary>
     private void Initialize(string name, Parameter values)
     {
         using var frozen = no_grad();
-        if (name.StartsWith("lstm.", StringComparison.Ordinal))
+        if (Manifest.Encoder.Kind is EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn
+            && name.StartsWith(ModelTensors.Prefix(Manifest.Encoder.Kind) + ".", StringComparison.Ordinal))
         {
             var bound = 1 / Math.Sqrt(Manifest.Encoder.HiddenSize);
             values.uniform_(-bound, bound);
@@ -113,6 +114,9 @@ internal sealed class ModelParameters : IDisposable
         else if (values.dim() == 1)
             values.zero_();
         else
-            values.uniform_(-1 / Math.Sqrt(values.shape[1]), 1 / Math.Sqrt(values.shape[1]));
+        {
+            var bound = 1 / Math.Sqrt(values.numel() / values.shape[0]);
+            values.uniform_(-bound, bound);
+        }
     }
 }

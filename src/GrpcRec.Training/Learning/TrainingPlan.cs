@@ -14,22 +14,6 @@ public sealed record TrainingPlan
     public EvaluationPlan Evaluation { get; init; } = new();
 }
 
-/// <summary>The network: embedding → dropout → LSTM → shared bottom → task heads.</summary>
-public sealed record ArchitecturePlan
-{
-    public int EmbeddingSize { get; init; } = 64;
-
-    /// <summary>0: the model does not read behaviours. Ignored when there is only one behaviour.</summary>
-    public int BehaviorEmbeddingSize { get; init; } = 8;
-    public int HiddenSize { get; init; } = 128;
-    public int Layers { get; init; } = 1;
-    public double Dropout { get; init; } = 0.2;
-    public bool TiedItemEmbedding { get; init; } = true;
-    public int BottomSize { get; init; } = 64;
-    public int TowerSize { get; init; } = 32;
-    public int MaxSequenceLength { get; init; } = 200;
-}
-
 public sealed record OptimizationPlan
 {
     public int Epochs { get; init; } = 20;

@@ -11,9 +11,6 @@ namespace GrpcRec.Training.Learning;
 /// <summary>Bounds of a plan, and the manifest of the model that it asks for.</summary>
 internal static class TrainingPlanRules
 {
-    public const int MaxWidth = 1024;
-    public const int MaxLayers = 8;
-    public const int MaxSequenceLength = 10_000;
     public const int MaxEpochs = 10_000;
     public const int MaxCutoffs = 16;
 
@@ -24,14 +21,7 @@ internal static class TrainingPlanRules
     public static void Check(TrainingPlan plan)
     {
         var (network, optimization) = (plan.Architecture, plan.Optimization);
-        Between("Architecture.EmbeddingSize", network.EmbeddingSize, 1, MaxWidth);
-        Between("Architecture.BehaviorEmbeddingSize", network.BehaviorEmbeddingSize, 0, MaxWidth);
-        Between("Architecture.HiddenSize", network.HiddenSize, 1, MaxWidth);
-        Between("Architecture.Layers", network.Layers, 1, MaxLayers);
-        Between("Architecture.Dropout", network.Dropout, 0, 0.9);
-        Between("Architecture.BottomSize", network.BottomSize, 1, MaxWidth);
-        Between("Architecture.TowerSize", network.TowerSize, 0, MaxWidth);
-        Between("Architecture.MaxSequenceLength", network.MaxSequenceLength, 1, MaxSequenceLength);
+        ArchitectureRules.Check(network);
         Between("Optimization.Epochs", optimization.Epochs, 1, MaxEpochs);
         Between("Optimization.BatchSize", optimization.BatchSize, 1, MaxEventsPerStep / network.MaxSequenceLength);
         Between("Optimization.LearningRate", optimization.LearningRate, 1e-7, 10);
@@ -84,17 +74,7 @@ internal static class TrainingPlanRules
         {
             Name = task.Name, Kind = task.Kind, NeedsCandidate = task.NeedsCandidate, ClassNames = task.ClassNames,
         })],
-        Encoder = new EncoderManifest
-        {
-            Kind = EncoderKind.Lstm,
-            EmbeddingSize = plan.Architecture.EmbeddingSize,
-            BehaviorEmbeddingSize = dataset.Behaviors.Count > 1 ? plan.Architecture.BehaviorEmbeddingSize : 0,
-            HiddenSize = plan.Architecture.HiddenSize,
-            Layers = plan.Architecture.Layers,
-            TiedItemEmbedding = plan.Architecture.TiedItemEmbedding,
-            BottomSize = tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem) ? plan.Architecture.BottomSize : 0,
-            TowerSize = plan.Architecture.TowerSize,
-        },
+        Encoder = ArchitectureRules.Manifest(plan.Architecture, dataset, hasCandidateTask: tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem)),
     };
 
     /// <summary>Of all that shapes the weights. How long to train is left out: a run may be taken up again with more epochs or time.</summary>
@@ -102,7 +82,7 @@ internal static class TrainingPlanRules
     {
         var parts = new List<string>
         {
-            plan.ModelName, plan.ModelVersion, plan.Architecture.ToString(),
+            plan.ModelName, plan.ModelVersion, JsonSerializer.Serialize(plan.Architecture),
             (plan.Optimization with { Epochs = 0, Patience = 0, MaxDuration = null }).ToString(),
             plan.Evaluation.MaskSeen.ToString(), string.Join(',', plan.Evaluation.Cutoffs),
         };
@@ -115,11 +95,11 @@ internal static class TrainingPlanRules
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))));
     }
 
-    private static void Between(string field, double value, double low, double high)
+    public static void Between(string field, double value, double low, double high)
     {
         if (!(value >= low && value <= high))
             throw Bad(field, string.Create(CultureInfo.InvariantCulture, $"is {value}; give {low} to {high}"));
     }
 
-    private static TrainingException Bad(string field, string why) => new($"{field} {why}.") { Field = field };
+    public static TrainingException Bad(string field, string why) => new($"{field} {why}.") { Field = field };
 }

@@ -9,13 +9,13 @@ namespace GrpcRec.Training.MultiTask;
 /// <summary>Encoder and heads over one set of parameters.</summary>
 internal sealed class MultiTaskModel : IDisposable
 {
-    private readonly LstmEncoder _encoder;
+    private readonly SequenceEncoder _encoder;
 
     /// <summary>Fresh weights from torch's global generator.</summary>
     public MultiTaskModel(ModelManifest manifest, double dropout)
     {
         Parameters = new ModelParameters(manifest);
-        _encoder = new LstmEncoder(Parameters, dropout);
+        _encoder = SequenceEncoder.Create(Parameters, dropout);
         Heads = new TaskHeads(Parameters, dropout);
     }
 
@@ -34,9 +34,9 @@ internal sealed class MultiTaskModel : IDisposable
         using var scope = NewDisposeScope();
         var states = _encoder.Forward(batch.Items, batch.Behaviors, training);
         var flat = states.view(-1, states.shape[2]);
-        var bottom = batch.CandidateRows.Length == 0
+        var trunk = batch.CandidateRows.Length == 0
             ? null
-            : Heads.Bottom(flat.index_select(0, batch.CandidateRows), batch.CandidateItems, training);
+            : Heads.Trunk.Forward(flat.index_select(0, batch.CandidateRows), batch.CandidateItems, training);
         var outputs = new Tensor?[batch.Tasks.Length];
         for (var k = 0; k < outputs.Length; k++)
         {
@@ -46,7 +46,7 @@ internal sealed class MultiTaskModel : IDisposable
             var task = rows.Task;
             outputs[k] = (task.Kind == TaskKind.NextItem
                 ? Heads.NextItemQuery(flat.index_select(0, rows.Rows))
-                : Heads.Logits(task.Name, (task.NeedsCandidate ? bottom! : flat).index_select(0, rows.Rows))).MoveToOuterDisposeScope();
+                : Heads.Logits(task.Name, (task.NeedsCandidate ? trunk![task.Name] : flat).index_select(0, rows.Rows))).MoveToOuterDisposeScope();
         }
 
         return outputs;

@@ -7,11 +7,13 @@ using F = TorchSharp.torch.nn.functional;
 namespace GrpcRec.Training.MultiTask;
 
 /// <summary>
-/// What stands on the hidden state: the bottom that candidate tasks share, a tower for each task, and the query of next_item.
-/// Equations: <see cref="ModelTensors"/>. Dropout, in training alone, on the candidate's embedding and on the bottom.
+/// What stands on the hidden state: the trunk of the tasks with a candidate, a tower for each task, and the query of next_item.
+/// Equations: <see cref="ModelTensors"/>.
 /// </summary>
 internal sealed class TaskHeads(ModelParameters parameters, double dropout)
 {
+    public TaskTrunk Trunk { get; } = new(parameters, dropout);
+
     /// <param name="h">[N, H]</param>
     /// <returns>[N, E] query, whose inner product with an item's output embedding is that item's logit, less its bias.</returns>
     public Tensor NextItemQuery(Tensor h) =>
@@ -24,21 +26,7 @@ internal sealed class TaskHeads(ModelParameters parameters, double dropout)
     /// <summary>[V]</summary>
     public Tensor ItemBias => parameters[ModelTensors.NextItemBias];
 
-    /// <param name="h">[N, H]</param>
-    /// <param name="candidates">[N] int64 dense item ids.</param>
-    /// <returns>[N, S]</returns>
-    public Tensor Bottom(Tensor h, Tensor candidates, bool training)
-    {
-        using var scope = NewDisposeScope();
-        var e = Drop(parameters.Embed(ModelTensors.ItemEmbedding, candidates), training);
-        var interaction = F.linear(h, parameters[ModelTensors.BottomProjectionWeight]) * e;
-        var sum = F.linear(h, parameters[ModelTensors.BottomHiddenWeight], parameters[ModelTensors.BottomBias])
-            + F.linear(e, parameters[ModelTensors.BottomItemWeight])
-            + F.linear(interaction, parameters[ModelTensors.BottomInteractionWeight]);
-        return Drop(sum.relu(), training).MoveToOuterDisposeScope();
-    }
-
-    /// <param name="x">[N, S] bottom for a task with a candidate, [N, H] hidden state for one without.</param>
+    /// <param name="x">[N, S] of the trunk for a task with a candidate, [N, H] hidden state for one without.</param>
     /// <returns>[N, C] logits.</returns>
     public Tensor Logits(string task, Tensor x)
     {
@@ -47,6 +35,4 @@ internal sealed class TaskHeads(ModelParameters parameters, double dropout)
             x = F.linear(x, parameters[ModelTensors.TowerWeight(task)], parameters[ModelTensors.TowerBias(task)]).relu();
         return F.linear(x, parameters[ModelTensors.OutputWeight(task)], parameters[ModelTensors.OutputBias(task)]).MoveToOuterDisposeScope();
     }
-
-    private Tensor Drop(Tensor x, bool training) => training && dropout > 0 ? F.dropout(x, dropout, training: true) : x;
 }

@@ -44,7 +44,8 @@ internal sealed class TaskGradients : IDisposable
             gradients[k] = [.. found.Select(one => one is null || one.IsInvalid ? null : one.MoveToOuterDisposeScope())];
         }
 
-        return new TaskGradients(inputs, [.. parameters.Select(one => !IsOfOneTask(one.Name))], gradients);
+        var lastLevel = parameters.Any(one => one.Name.StartsWith("trunk.l1.", StringComparison.Ordinal)) ? 1 : 0;
+        return new TaskGradients(inputs, [.. parameters.Select(one => !IsOfOneTask(one.Name, lastLevel))], gradients);
     }
 
     /// <summary>Sets the parameters' gradients: Σ w·g on shared ones; on a task's own, its gradient times its factor.</summary>
@@ -76,10 +77,13 @@ internal sealed class TaskGradients : IDisposable
             gradient?.Dispose();
     }
 
-    // task.{name}.… and trunk.….{task}.… belong to one task; next_item's own layers to next_item.
-    private static bool IsOfOneTask(string name) =>
+    // task.{name}.… belongs to one task, next_item's own layers to next_item; of a trunk the tasks' gates, and at its last level their experts:
+    // below it the shared mixture reads those too. trunk.l0.expert.{task}.0.weight has six parts, a shared expert's name five.
+    private static bool IsOfOneTask(string name, int lastLevel) =>
         name.StartsWith("task.", StringComparison.Ordinal)
-        || name is ModelTensors.NextItemProjectionWeight or ModelTensors.NextItemProjectionBias or ModelTensors.NextItemBias or ModelTensors.NextItemEmbedding;
+        || name is ModelTensors.NextItemProjectionWeight or ModelTensors.NextItemProjectionBias or ModelTensors.NextItemBias or ModelTensors.NextItemEmbedding
+        || (name.StartsWith("trunk.", StringComparison.Ordinal) && name.Contains(".gate.", StringComparison.Ordinal))
+        || (name.StartsWith($"trunk.l{lastLevel}.expert.", StringComparison.Ordinal) && name.Count(c => c == '.') == 5);
 
     private double Product(Tensor?[]? a, Tensor?[]? b)
     {

@@ -65,7 +65,20 @@ public class TrainingServiceTests
         (r => r.Tasks.Add(Task(TaskKind.Multiclass, new() { ValueClasses = new() { Values = { 1 } } })), "tasks[0].label.value_classes.values", "OUT_OF_RANGE"),
         (r => r.Tasks.Add(Task(TaskKind.Multiclass, new() { ValueClasses = new() { Values = { 1, 1 } } })), "tasks[0].label.value_classes.values[1]", "OUT_OF_ORDER"),
         (r => r.Tasks.Add(Task(TaskKind.Multiclass, new() { NextBehavior = false })), "tasks[0].label.next_behavior", "OUT_OF_RANGE"),
-        (r => r.Architecture = new() { Encoder = "gru" }, "architecture.encoder", "UNKNOWN_NAME"),
+        (r => r.Architecture = new() { Encoder = "transformer" }, "architecture.encoder", "UNKNOWN_NAME"),
+        (r => r.Architecture = new() { GruReset = (GruReset)9 }, "architecture.gru_reset", "UNKNOWN_NAME"),
+        (r => r.Architecture = new() { Encoder = "cnn", Layers = 2 }, "architecture.layers", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { Encoder = "bag", Layers = 4 }, "architecture.layers", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { WindowLength = 65 }, "architecture.window_length", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { FilterHeights = { 9 } }, "architecture.filter_heights[0]", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { FilterHeights = { 2, 2 } }, "architecture.filter_heights[1]", "OUT_OF_ORDER"),
+        (r => r.Architecture = new() { WindowLength = 1, FilterHeights = { 1, 1 } }, "architecture.filter_heights", "TOO_MANY"),
+        (r => r.Architecture = new() { HorizontalFilters = 0 }, "architecture.horizontal_filters", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { VerticalFilters = 257 }, "architecture.vertical_filters", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { Trunk = "mixture" }, "architecture.trunk", "UNKNOWN_NAME"),
+        (r => r.Architecture = new() { SharedExperts = 0 }, "architecture.shared_experts", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { TaskExperts = 33 }, "architecture.task_experts", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { TrunkLevels = 3 }, "architecture.trunk_levels", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { EmbeddingSize = 3 }, "architecture.embedding_size", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { HiddenSize = 1_025 }, "architecture.hidden_size", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { Layers = 5 }, "architecture.layers", "OUT_OF_RANGE"),
@@ -106,7 +119,7 @@ public class TrainingServiceTests
     public async System.Threading.Tasks.Task Train_SeveralMistakes_AreToldTogether()
     {
         await using var server = await StartAsync();
-        var request = new TrainRequest { Hyperparameters = new() { Epochs = 0 }, Architecture = new() { Encoder = "gru" } };
+        var request = new TrainRequest { Hyperparameters = new() { Epochs = 0 }, Architecture = new() { Encoder = "transformer" } };
         var error = await FirstErrorAsync(new(server.Channel), request);
         Assert.Equal(["model_name", "data", "architecture.encoder", "hyperparameters.epochs"], error.Fields);
     }

@@ -7,36 +7,39 @@ using static TorchSharp.torch;
 namespace GrpcRec.Training.Encoders;
 
 /// <summary>
-/// The part of an LSTM that cannot be a large product: h after each event from the inputs' part of the gates, from a zero state, with its own
-/// gradient. Each thread takes some of the sequences through all of time, so that threads never wait for each other, weights stay in its
-/// cache, and the product of a step runs on <see cref="BlockProduct"/> with the activations behind it. What libtorch does with small
+/// The part of a recurrent layer that cannot be a large product: h after each event from the inputs' part of the sums, from a zero state, with
+/// its own gradient. Each thread takes some of the sequences through all of time, so that threads never wait for each other, weights stay in
+/// its cache, and the product of a step runs on <see cref="BlockProduct"/> with the activations behind it. What libtorch does with small
 /// products and many passes takes several times longer.
-/// Gates stand in blocks of 64 columns: 16 units of i, f, g, o each (<see cref="GateOrder"/>).
+/// Sums stand in blocks of 64 columns: as many units as the cell needs, all of the first sum, then of the second …
 /// </summary>
-internal sealed unsafe class LstmRecurrence : autograd.SingleTensorFunction<LstmRecurrence>
+internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunction<BlockRecurrence<TCell>>
+    where TCell : struct, IRecurrentCell
 {
-    private const int UnitsPerBlock = 16;
+    private static readonly int UnitsPerBlock = BlockProduct.Columns / TCell.Sums;
 
-    public override string Name => nameof(LstmRecurrence);
+    public override string Name => nameof(BlockRecurrence<TCell>);
 
-    /// <summary>H padded to whole blocks of 16.</summary>
+    /// <summary>H padded to whole blocks.</summary>
     public static int PaddedUnits(int hidden) => (hidden + UnitsPerBlock - 1) / UnitsPerBlock * UnitsPerBlock;
 
-    /// <summary>For each column of the blocks, the row of weights [4H, …] (gates i, f, g, o) that belongs there; 4H for padding.</summary>
-    public static long[] GateOrder(int hidden)
+    /// <summary>For each column of the blocks, the row that belongs there of weights with H rows for each gate; <paramref name="padding"/> for none.</summary>
+    /// <param name="gate">Of a cell's sum; negative: none.</param>
+    public static long[] Order(int hidden, Func<int, int> gate, int padding)
     {
-        var order = new long[4 * PaddedUnits(hidden)];
+        var order = new long[TCell.Sums * PaddedUnits(hidden)];
         for (var column = 0; column < order.Length; column++)
         {
-            var unit = (column / 64 * UnitsPerBlock) + (column % UnitsPerBlock);
-            order[column] = unit < hidden ? (column % 64 / UnitsPerBlock * hidden) + unit : 4L * hidden;
+            var unit = (column / BlockProduct.Columns * UnitsPerBlock) + (column % UnitsPerBlock);
+            var from = gate(column % BlockProduct.Columns / UnitsPerBlock);
+            order[column] = unit < hidden && from >= 0 ? (from * hidden) + unit : padding;
         }
 
         return order;
     }
 
-    /// <param name="sums">[T, B, 4·padded H] the inputs' part of the gates and the bias, in blocks.</param>
-    /// <param name="weights">[4·padded H, H] recurrent weights, rows in blocks.</param>
+    /// <param name="sums">[T, B, Sums·padded H] the inputs' part of the sums and the bias, in blocks.</param>
+    /// <param name="weights">[Sums·padded H, H] recurrent weights, rows in blocks.</param>
     /// <returns>[T, B, H]</returns>
     public static Tensor Run(Tensor sums, Tensor weights) => apply(sums, weights);
 
@@ -90,7 +93,7 @@ internal sealed unsafe class LstmRecurrence : autograd.SingleTensorFunction<Lstm
             var cellsBefore = t == 0 ? zero.Pointer : cells + shape.Cell(t - 1, first);
             for (var block = 0; block < shape.Width; block += BlockProduct.Columns)
             {
-                var unit = block / 4;
+                var unit = block / TCell.Sums;
                 var width = Math.Min(UnitsPerBlock, shape.Hidden - unit);
                 for (var row = 0; row < rows;)
                 {
@@ -101,7 +104,7 @@ internal sealed unsafe class LstmRecurrence : autograd.SingleTensorFunction<Lstm
                         t == 0 ? 0 : shape.Hidden, sums + shape.Gate(t, first + row) + block, shape.Width, target, shape.Width);
                     for (var r = 0; r < count; r++)
                     {
-                        LstmCell.Forward(
+                        TCell.Forward(
                             target + ((nint)r * shape.Width), cellsBefore + ((nint)(row + r) * shape.Units) + unit,
                             cells + shape.Cell(t, first + row + r) + unit, output.Pointer);
                         new ReadOnlySpan<float>(output.Pointer, width).CopyTo(new Span<float>(states + shape.State(t, first + row + r) + unit, width));
@@ -123,7 +126,7 @@ internal sealed unsafe class LstmRecurrence : autograd.SingleTensorFunction<Lstm
         using var part = new NativeFloats(UnitsPerBlock);
         for (var t = shape.Steps - 1; t >= 0; t--)
         {
-            // 1. Through the cell: dz of this step, and what goes on to the cell before.
+            // 1. Through the cell: dz of this step, and what goes on to the state before besides the product.
             for (var row = 0; row < rows; row++)
             {
                 var cellsBefore = t == 0 ? zero.Pointer : cells + shape.Cell(t - 1, first + row);
@@ -134,10 +137,12 @@ internal sealed unsafe class LstmRecurrence : autograd.SingleTensorFunction<Lstm
                     if (width < UnitsPerBlock)
                         new Span<float>(part.Pointer, UnitsPerBlock).Clear();
                     new ReadOnlySpan<float>(stateGradients + shape.State(t, first + row) + unit, width).CopyTo(new Span<float>(part.Pointer, UnitsPerBlock));
-                    var gradient = Vector512.Load(part.Pointer) + Vector512.Load(recurrent.Pointer + ((nint)row * columns) + unit);
-                    LstmCell.Backward(
-                        gates + shape.Gate(t, first + row) + (4 * unit), cellsBefore + unit, cells + shape.Cell(t, first + row) + unit, gradient,
-                        cellGradients.Pointer + ((nint)row * shape.Units) + unit, sumGradients + shape.Gate(t, first + row) + (4 * unit));
+                    var later = recurrent.Pointer + ((nint)row * columns) + unit;
+                    for (var u = 0; u < UnitsPerBlock; u += 16)
+                        (Vector512.Load(part.Pointer + u) + Vector512.Load(later + u)).Store(part.Pointer + u);
+                    TCell.Backward(
+                        gates + shape.Gate(t, first + row) + (TCell.Sums * unit), cellsBefore + unit, cells + shape.Cell(t, first + row) + unit, part.Pointer,
+                        cellGradients.Pointer + ((nint)row * shape.Units) + unit, sumGradients + shape.Gate(t, first + row) + (TCell.Sums * unit));
                 }
             }
 
@@ -180,12 +185,12 @@ internal sealed unsafe class LstmRecurrence : autograd.SingleTensorFunction<Lstm
 
         public int Batch { get; } = checked((int)sums.shape[1]);
 
-        /// <summary>4·padded H.</summary>
+        /// <summary>Sums·padded H.</summary>
         public int Width { get; } = checked((int)sums.shape[2]);
 
         public int Hidden { get; } = checked((int)weights.shape[1]);
 
-        public int Units => Width / 4;
+        public int Units => Width / TCell.Sums;
 
         public nint Gate(int t, int row) => (((nint)t * Batch) + row) * Width;
 

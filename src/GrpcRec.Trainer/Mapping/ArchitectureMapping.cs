@@ -1,0 +1,61 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Training.Learning;
+using GrpcRec.V1;
+
+namespace GrpcRec.Trainer.Mapping;
+
+/// <summary>The network that a request asks for. Absent fields take the plan's own defaults, which the contract states.</summary>
+static class ArchitectureMapping
+{
+    public static ArchitecturePlan FromWire(Architecture wire)
+    {
+        var defaults = new ArchitecturePlan();
+        return defaults with
+        {
+            Encoder = wire.Encoder switch
+            {
+                "" => defaults.Encoder,
+                "lstm" => EncoderKind.Lstm,
+                "gru" => EncoderKind.Gru,
+                "rnn" => EncoderKind.Rnn,
+                "bag" => EncoderKind.Bag,
+                "cnn" => EncoderKind.Cnn,
+                _ => throw Unknown("encoder", wire.Encoder, "Architecture.Encoder"),
+            },
+            ResetPlacement = wire.GruReset switch
+            {
+                GruReset.Unspecified => defaults.ResetPlacement,
+                GruReset.AfterProduct => ResetPlacement.AfterProduct,
+                GruReset.BeforeProduct => ResetPlacement.BeforeProduct,
+                _ => throw Unknown("gru_reset", wire.GruReset, "Architecture.ResetPlacement"),
+            },
+            WindowLength = wire.HasWindowLength ? wire.WindowLength : defaults.WindowLength,
+            FilterHeights = [.. wire.FilterHeights],
+            HorizontalFilters = wire.HasHorizontalFilters ? wire.HorizontalFilters : defaults.HorizontalFilters,
+            VerticalFilters = wire.HasVerticalFilters ? wire.VerticalFilters : defaults.VerticalFilters,
+            EmbeddingSize = wire.HasEmbeddingSize ? wire.EmbeddingSize : defaults.EmbeddingSize,
+            HiddenSize = wire.HasHiddenSize ? wire.HiddenSize : defaults.HiddenSize,
+            Layers = wire.HasLayers ? wire.Layers : defaults.Layers,
+            Dropout = wire.HasDropout ? wire.Dropout : defaults.Dropout,
+            TiedItemEmbedding = wire.HasTiedItemEmbedding ? wire.TiedItemEmbedding : defaults.TiedItemEmbedding,
+            Trunk = wire.Trunk switch
+            {
+                "" => defaults.Trunk,
+                "shared_bottom" => TrunkKind.SharedBottom,
+                "mmoe" => TrunkKind.Mmoe,
+                "cgc" => TrunkKind.Cgc,
+                "ple" => TrunkKind.Ple,
+                _ => throw Unknown("trunk", wire.Trunk, "Architecture.Trunk"),
+            },
+            SharedExperts = wire.HasSharedExperts ? wire.SharedExperts : defaults.SharedExperts,
+            TaskExperts = wire.HasTaskExperts ? wire.TaskExperts : defaults.TaskExperts,
+            TrunkLevels = wire.HasTrunkLevels ? wire.TrunkLevels : defaults.TrunkLevels,
+            BottomSize = wire.HasBottomSize ? wire.BottomSize : defaults.BottomSize,
+            TowerSize = wire.HasTowerSize ? wire.TowerSize : defaults.TowerSize,
+            MaxSequenceLength = wire.HasMaxSequenceLength ? wire.MaxSequenceLength : defaults.MaxSequenceLength,
+        };
+    }
+
+    private static TrainingException Unknown(string field, object value, string plan) =>
+        new($"architecture.{field} is {value}, which this build does not know.") { Field = plan };
+}

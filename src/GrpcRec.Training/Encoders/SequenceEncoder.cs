@@ -1,0 +1,47 @@
+using GrpcRec.Engine.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace GrpcRec.Training.Encoders;
+
+/// <summary>
+/// Events to hidden states, from a zero state: one kind of encoder as it is trained. Equations: <see cref="ModelTensors"/>. Dropout, in
+/// training alone, on the embeddings and between layers.
+/// </summary>
+internal abstract class SequenceEncoder(ModelParameters parameters, double dropout)
+{
+    protected ModelParameters Parameters { get; } = parameters;
+
+    protected EncoderManifest Encoder => Parameters.Manifest.Encoder;
+
+    /// <summary>The encoder of the parameters' manifest.</summary>
+    public static SequenceEncoder Create(ModelParameters parameters, double dropout) => parameters.Manifest.Encoder.Kind switch
+    {
+        EncoderKind.Lstm => new RecurrentEncoder<Kernels.LstmCell>(parameters, dropout),
+        EncoderKind.Gru when parameters.Manifest.Encoder.ResetPlacement == ResetPlacement.BeforeProduct => new GruBeforeProductEncoder(parameters, dropout),
+        EncoderKind.Gru => new RecurrentEncoder<Kernels.GruCell>(parameters, dropout),
+        EncoderKind.Rnn => new RecurrentEncoder<Kernels.RnnCell>(parameters, dropout),
+        EncoderKind.Bag => new BagEncoder(parameters, dropout),
+        EncoderKind.Cnn => new ConvolutionEncoder(parameters, dropout),
+        var kind => throw new NotSupportedException($"An encoder of kind {kind} cannot be trained."),
+    };
+
+    /// <param name="items">[T, B] int64 dense item ids; padding at the end is any id, its states are never read.</param>
+    /// <param name="behaviors">[T, B] int64; not read when the model reads no behaviours.</param>
+    /// <returns>[T, B, H] state after each event.</returns>
+    public Tensor Forward(Tensor items, Tensor? behaviors, bool training)
+    {
+        using var scope = NewDisposeScope();
+        var x = Parameters.Embed(ModelTensors.ItemEmbedding, items);
+        if (Parameters.Has(ModelTensors.BehaviorEmbedding))
+            x = cat([x, Parameters.Embed(ModelTensors.BehaviorEmbedding, behaviors!)], 2);
+        return Encode(Drop(x, training), training).MoveToOuterDisposeScope();
+    }
+
+    /// <param name="x">[T, B, I] events, with dropout.</param>
+    /// <returns>[T, B, H]</returns>
+    protected abstract Tensor Encode(Tensor x, bool training);
+
+    protected Tensor Drop(Tensor x, bool training) => training && dropout > 0 ? F.dropout(x, dropout, training: true) : x;
+}

@@ -1,0 +1,49 @@
+using GrpcRec.Engine.Models;
+
+namespace GrpcRec.Training.Learning;
+
+/// <summary>The network: embedding → dropout → encoder → trunk → task heads.</summary>
+public sealed record ArchitecturePlan
+{
+    public EncoderKind Encoder { get; init; } = EncoderKind.Lstm;
+
+    /// <summary>Of a GRU; not read for other kinds.</summary>
+    public ResetPlacement ResetPlacement { get; init; } = ResetPlacement.AfterProduct;
+
+    /// <summary>Of a convolution, as the other fields of filters: events that the filters see, the last ones.</summary>
+    public int WindowLength { get; init; } = 8;
+
+    /// <summary>Heights of the horizontal filters, in events, ascending. Empty: 1, 2 and 4, as far as the window goes.</summary>
+    public IReadOnlyList<int> FilterHeights { get; init; } = [];
+
+    /// <summary>Of each height.</summary>
+    public int HorizontalFilters { get; init; } = 16;
+
+    /// <summary>0: none.</summary>
+    public int VerticalFilters { get; init; } = 4;
+    public int EmbeddingSize { get; init; } = 64;
+
+    /// <summary>0: the model does not read behaviours. Ignored when there is only one behaviour.</summary>
+    public int BehaviorEmbeddingSize { get; init; } = 8;
+    public int HiddenSize { get; init; } = 128;
+
+    /// <summary>Recurrent layers; of a bag, dense layers; a convolution has one.</summary>
+    public int Layers { get; init; } = 1;
+    public double Dropout { get; init; } = 0.2;
+    public bool TiedItemEmbedding { get; init; } = true;
+
+    /// <summary>Of the bottom that the tasks share, or of each expert.</summary>
+    public int BottomSize { get; init; } = 64;
+    public TrunkKind Trunk { get; init; } = TrunkKind.SharedBottom;
+
+    /// <summary>Experts that all tasks mix; not read for a shared bottom.</summary>
+    public int SharedExperts { get; init; } = 4;
+
+    /// <summary>Further experts of each task, in cgc and ple; not read for others.</summary>
+    public int TaskExperts { get; init; } = 2;
+
+    /// <summary>Extraction levels of ple; not read for others.</summary>
+    public int TrunkLevels { get; init; } = 2;
+    public int TowerSize { get; init; } = 32;
+    public int MaxSequenceLength { get; init; } = 200;
+}

@@ -1,0 +1,93 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Training.Datasets;
+using static GrpcRec.Training.Learning.TrainingPlanRules;
+
+namespace GrpcRec.Training.Learning;
+
+/// <summary>Bounds of a network, and the encoder's part of the manifest.</summary>
+internal static class ArchitectureRules
+{
+    public const int MaxWidth = 1024;
+    public const int MaxLayers = 8;
+    public const int MaxSequenceLength = 10_000;
+    private static readonly int[] DefaultHeights = [1, 2, 4];
+
+    /// <exception cref="TrainingException">A field is out of its range, or does not fit the kind of encoder or trunk.</exception>
+    public static void Check(ArchitecturePlan network)
+    {
+        var limits = ArtifactLimits.Default;
+        if (!Enum.IsDefined(network.Encoder))
+            throw Bad("Architecture.Encoder", "is not a kind of encoder");
+        if (network.Encoder == EncoderKind.Gru && network.ResetPlacement is not (ResetPlacement.BeforeProduct or ResetPlacement.AfterProduct))
+            throw Bad("Architecture.ResetPlacement", "must be before_product or after_product for a gru");
+        if (!Enum.IsDefined(network.Trunk))
+            throw Bad("Architecture.Trunk", "is not a kind of trunk");
+        Between("Architecture.EmbeddingSize", network.EmbeddingSize, 1, MaxWidth);
+        Between("Architecture.BehaviorEmbeddingSize", network.BehaviorEmbeddingSize, 0, MaxWidth);
+        Between("Architecture.HiddenSize", network.HiddenSize, 1, MaxWidth);
+        Between("Architecture.Layers", network.Layers, 1, network.Encoder switch
+        {
+            EncoderKind.Cnn => 1,
+            EncoderKind.Bag => limits.MaxDenseLayers,
+            _ => MaxLayers,
+        });
+        Between("Architecture.Dropout", network.Dropout, 0, 0.9);
+        Between("Architecture.BottomSize", network.BottomSize, 1, MaxWidth);
+        Between("Architecture.TowerSize", network.TowerSize, 0, MaxWidth);
+        Between("Architecture.MaxSequenceLength", network.MaxSequenceLength, 1, MaxSequenceLength);
+        if (network.Encoder == EncoderKind.Cnn)
+            CheckFilters(network, limits);
+        if (network.Trunk != TrunkKind.SharedBottom)
+            Between("Architecture.SharedExperts", network.SharedExperts, 1, limits.MaxExperts);
+        if (network.Trunk is TrunkKind.Cgc or TrunkKind.Ple)
+            Between("Architecture.TaskExperts", network.TaskExperts, 1, limits.MaxExperts);
+        if (network.Trunk == TrunkKind.Ple)
+            Between("Architecture.TrunkLevels", network.TrunkLevels, 1, limits.MaxTrunkLevels);
+    }
+
+    /// <param name="hasCandidateTask">A task but next_item reads a candidate, so that there is a trunk.</param>
+    public static EncoderManifest Manifest(ArchitecturePlan network, SequenceDataset dataset, bool hasCandidateTask)
+    {
+        var isConvolution = network.Encoder == EncoderKind.Cnn;
+        return new EncoderManifest
+        {
+            Kind = network.Encoder,
+            EmbeddingSize = network.EmbeddingSize,
+            BehaviorEmbeddingSize = dataset.Behaviors.Count > 1 ? network.BehaviorEmbeddingSize : 0,
+            HiddenSize = network.HiddenSize,
+            Layers = network.Layers,
+            GateOrder = EncoderManifest.GateOrderOf(network.Encoder),
+            ResetPlacement = network.Encoder == EncoderKind.Gru ? network.ResetPlacement : ResetPlacement.None,
+            WindowLength = isConvolution ? network.WindowLength : 0,
+            FilterHeights = !isConvolution ? [] : network.FilterHeights.Count > 0 ? network.FilterHeights : [.. DefaultHeights.Where(height => height <= network.WindowLength)],
+            HorizontalFilters = isConvolution ? network.HorizontalFilters : 0,
+            VerticalFilters = isConvolution ? network.VerticalFilters : 0,
+            TiedItemEmbedding = network.TiedItemEmbedding,
+            BottomSize = hasCandidateTask ? network.BottomSize : 0,
+            Trunk = hasCandidateTask ? Trunk(network) : new TrunkManifest(),
+            TowerSize = network.TowerSize,
+        };
+    }
+
+    private static TrunkManifest Trunk(ArchitecturePlan network) => new()
+    {
+        Kind = network.Trunk,
+        SharedExperts = network.Trunk == TrunkKind.SharedBottom ? 0 : network.SharedExperts,
+        TaskExperts = network.Trunk is TrunkKind.Cgc or TrunkKind.Ple ? network.TaskExperts : 0,
+        Levels = network.Trunk == TrunkKind.Ple ? network.TrunkLevels : 1,
+    };
+
+    private static void CheckFilters(ArchitecturePlan network, ArtifactLimits limits)
+    {
+        Between("Architecture.WindowLength", network.WindowLength, 1, limits.MaxWindowLength);
+        Between("Architecture.HorizontalFilters", network.HorizontalFilters, 1, limits.MaxFilters);
+        Between("Architecture.VerticalFilters", network.VerticalFilters, 0, limits.MaxFilters);
+        var last = 0;
+        foreach (var height in network.FilterHeights)
+        {
+            if (height <= last || height > network.WindowLength)
+                throw Bad("Architecture.FilterHeights", $"must be ascending, different and from 1 to the window's {network.WindowLength}");
+            last = height;
+        }
+    }
+}

@@ -1,0 +1,81 @@
+using GrpcRec.Engine.Models;
+using GrpcRec.Training.Encoders;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace GrpcRec.Training.MultiTask;
+
+/// <summary>
+/// What stands between the encoder and the towers of the tasks with a candidate (but next_item), as it is trained: one bottom for all, or
+/// experts that each task mixes. Equations: <see cref="ModelTensors"/>. Dropout, in training alone, on the candidate's embedding and on what
+/// the towers read.
+/// </summary>
+internal sealed class TaskTrunk(ModelParameters parameters, double dropout)
+{
+    private readonly EncoderManifest _encoder = parameters.Manifest.Encoder;
+    private readonly string[] _tasks = [.. parameters.Manifest.Tasks.Where(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem).Select(task => task.Name)];
+
+    /// <param name="h">[N, H]</param>
+    /// <param name="candidates">[N] int64 dense item ids.</param>
+    /// <returns>By task: [N, S] what its tower reads. Of the caller's scope.</returns>
+    public IReadOnlyDictionary<string, Tensor> Forward(Tensor h, Tensor candidates, bool training)
+    {
+        using var scope = NewDisposeScope();
+        var e = Drop(parameters.Embed(ModelTensors.ItemEmbedding, candidates), training);
+        var interaction = F.linear(h, parameters[ModelTensors.BottomProjectionWeight]) * e;
+        if (_encoder.Trunk.Kind == TrunkKind.SharedBottom)
+        {
+            var bottom = Drop(Bottom(h, e, interaction), training).MoveToOuterDisposeScope();
+            return _tasks.ToDictionary(task => task, _ => bottom);
+        }
+
+        return Mixtures(cat([h, e, interaction], 1)).ToDictionary(pair => pair.Key, pair => Drop(pair.Value, training).MoveToOuterDisposeScope());
+    }
+
+    private Tensor Bottom(Tensor h, Tensor e, Tensor interaction) =>
+        (F.linear(h, parameters[ModelTensors.BottomHiddenWeight], parameters[ModelTensors.BottomBias])
+            + F.linear(e, parameters[ModelTensors.BottomItemWeight])
+            + F.linear(interaction, parameters[ModelTensors.BottomInteractionWeight])).relu();
+
+    /// <param name="input">[N, K] what all experts and gates of the first level read.</param>
+    private Dictionary<string, Tensor> Mixtures(Tensor input)
+    {
+        var trunk = _encoder.Trunk;
+        var shared = input;
+        var own = _tasks.ToDictionary(task => task, _ => input);
+        for (var level = 0; level < trunk.Levels; level++)
+        {
+            var n = level;
+            var sharedExperts = Experts(
+                shared, trunk.SharedExperts, i => ModelTensors.SharedExpertWeight(n, i), i => ModelTensors.SharedExpertBias(n, i));
+            var experts = own.ToDictionary(pair => pair.Key, pair => Experts(
+                pair.Value, trunk.TaskExperts, i => ModelTensors.TaskExpertWeight(n, pair.Key, i), i => ModelTensors.TaskExpertBias(n, pair.Key, i)));
+            var mixtures = own.ToDictionary(pair => pair.Key, pair => Mix(
+                pair.Value, ModelTensors.GateWeight(n, pair.Key), ModelTensors.GateBias(n, pair.Key), [experts[pair.Key], sharedExperts]));
+            if (level < trunk.Levels - 1)
+                shared = Mix(shared, ModelTensors.SharedGateWeight(n), ModelTensors.SharedGateBias(n), [.. _tasks.Select(task => experts[task]), sharedExperts]);
+            own = mixtures;
+        }
+
+        return own;
+    }
+
+    /// <returns>[N, count, S], from one product for all of them; null where there are none.</returns>
+    private Tensor? Experts(Tensor input, int count, Func<int, string> weight, Func<int, string> bias)
+    {
+        if (count == 0)
+            return null;
+        Tensor All(Func<int, string> name) => cat([.. Enumerable.Range(0, count).Select(i => (Tensor)parameters[name(i)])], 0);
+        return F.linear(input, All(weight), All(bias)).relu().view(-1, count, _encoder.BottomSize);
+    }
+
+    /// <returns>[N, S]</returns>
+    private Tensor Mix(Tensor input, string weight, string bias, Tensor?[] experts)
+    {
+        var gate = F.softmax(F.linear(input, parameters[weight], parameters[bias]), 1);
+        return gate.unsqueeze(1).bmm(cat([.. experts.Where(one => one is not null).Select(one => one!)], 1)).squeeze(1);
+    }
+
+    private Tensor Drop(Tensor x, bool training) => training && dropout > 0 ? F.dropout(x, dropout, training: true) : x;
+}
