@@ -1,8 +1,9 @@
 namespace GrpcRec.Engine.Cpu;
 
 /// <summary>
-/// An LSTM's recurrent weights rounded to bfloat16, two in a word, so that one row's product streams half the memory. Packed by block of
-/// 16 units: [depth, 32 words]; words 0…15 hold i (low half) and f (high half), words 16…31 hold g and o.
+/// Recurrent weights rounded to bfloat16, two in a word, so that one row's product streams half the memory. Packed by block of 64
+/// columns: [depth, 32 words]; words 0…15 hold columns 0…15 (low half) and 16…31 (high half), words 16…31 the other 32. Of an LSTM these
+/// are i, f, g and o of 16 units.
 /// </summary>
 internal sealed unsafe class Bf16Matrix : IDisposable
 {
@@ -11,7 +12,7 @@ internal sealed unsafe class Bf16Matrix : IDisposable
 
     private readonly AlignedBuffer _data;
 
-    /// <param name="weights">Packed gates of an LSTM; overwritten with their rounded values, for products of several rows.</param>
+    /// <param name="weights">Packed gates; overwritten with their rounded values, for products of several rows.</param>
     public Bf16Matrix(PackedMatrix weights)
     {
         (Blocks, Depth) = (weights.Blocks, weights.Depth);

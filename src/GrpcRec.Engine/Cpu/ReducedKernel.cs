@@ -15,16 +15,25 @@ internal abstract unsafe class ReducedKernel
     /// <param name="units">Multiple of 16.</param>
     public abstract void Quantise(float* h, byte* codes, nint units);
 
-    /// <summary>y[r, j] = first[r][j] + scale[j]·(codes[r]·q[j] + compensation[j]), all columns.</summary>
+    /// <summary>y[r, j] = first[r][j] + second[r][j] + scale[j]·(codes[r]·q[j] + compensation[j]), all columns.</summary>
     /// <param name="codes">[rows, ≥ 4·Groups], <paramref name="stride"/> bytes between rows.</param>
-    /// <param name="first">[rows] pointers to [Width].</param>
+    /// <param name="first">[rows] pointers to [Width]; so is <paramref name="second"/>, or null.</param>
     /// <param name="sums">[6, 64] scratch, aligned.</param>
     /// <param name="y">[rows, Width] written, <paramref name="yStride"/> floats between rows.</param>
     public abstract void Multiply(
-        Int8Path path, Int8Matrix weights, byte* codes, nint stride, int rows, float** first, int* sums, float* y, nint yStride);
+        Int8Path path, Int8Matrix weights, byte* codes, nint stride, int rows, float** first, float** second, int* sums, float* y, nint yStride);
 
     /// <summary>A whole layer's step in int8: integer products of all blocks and rows, and their activation.</summary>
     public abstract void Lstm(in LstmInt8Step step);
+
+    /// <summary>
+    /// y = first + second + x·W of one row with weights in bfloat16, all columns. The sums are the chains of
+    /// <see cref="BlockKernel.Multiply"/> over the rounded weights: the same bits.
+    /// </summary>
+    /// <param name="x">[Depth].</param>
+    /// <param name="first">[64·Blocks]; so is <paramref name="second"/>, or null.</param>
+    /// <param name="y">[64·Blocks] written.</param>
+    public abstract void MultiplyRow(Bf16Matrix weights, float* x, float* first, float* second, float* y);
 
     /// <summary>
     /// A whole layer's step of one row with weights in bfloat16. The sums are the chains of <see cref="BlockKernel.Multiply"/> over the

@@ -12,6 +12,9 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
     // 1.5·2^23: a float of that size ends in its integer part, so adding it rounds to an integer and leaves it in the low bits.
     private const float RoundingShift = 12582912;
 
+    /// <summary>Blocks of bfloat16 at once: a wide vector needs two to have eight sums, because four would wait for each other.</summary>
+    private static int Paired => TLanes.Width == 16 ? 2 : 1;
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Quantise(float* h, byte* codes, nint units)
     {
@@ -21,7 +24,7 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Multiply(
-        Int8Path path, Int8Matrix weights, byte* codes, nint stride, int rows, float** first, int* sums, float* y, nint yStride)
+        Int8Path path, Int8Matrix weights, byte* codes, nint stride, int rows, float** first, float** second, int* sums, float* y, nint yStride)
     {
         for (var block = 0; block < weights.Blocks; block++)
         {
@@ -36,7 +39,7 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
                 for (var end = row + count; row < end; row++, z += Columns)
                 {
                     for (nint j = 0; j < Columns; j += TLanes.Width)
-                        TLanes.Store(Sum(z, compensation, scale, first[row] + offset, null, j), y + (row * yStride) + offset + j);
+                        TLanes.Store(Sum(z, compensation, scale, first[row] + offset, second is null ? null : second[row] + offset, j), y + (row * yStride) + offset + j);
                 }
             }
         }
@@ -61,18 +64,27 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void MultiplyRow(Bf16Matrix weights, float* x, float* first, float* second, float* y)
+    {
+        for (var block = 0; block < weights.Blocks; block += Paired)
+        {
+            var other = block + Paired - 1 < weights.Blocks ? block + Paired - 1 : block;
+            MultiplyRow(weights, block, other, x, first, second, y + ((nint)block * Columns), y + ((nint)other * Columns));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void LstmRow(Bf16Matrix weights, in LstmStep step)
     {
-        // A wide vector needs two blocks to have eight sums, because four would wait for each other.
-        var paired = TLanes.Width == 16 ? 2 : 1;
-        for (var n = 0; n < weights.Blocks; n += paired)
+        var second = step.Second is null ? null : step.Second[0];
+        for (var n = 0; n < weights.Blocks; n += Paired)
         {
             var block = step.Backward ? weights.Blocks - 1 - n : n;
-            var second = paired == 1 || n + 1 == weights.Blocks ? block : step.Backward ? block - 1 : block + 1;
-            MultiplyRow(weights, block, second, step);
+            var other = Paired == 1 || n + 1 == weights.Blocks ? block : step.Backward ? block - 1 : block + 1;
+            MultiplyRow(weights, block, other, step.X, step.First[0], second, step.Sums, other == block ? step.Sums : step.Sums + Columns);
             Activate(step, block, step.Sums);
-            if (second != block)
-                Activate(step, second, step.Sums + Columns);
+            if (other != block)
+                Activate(step, other, step.Sums + Columns);
         }
     }
 
@@ -142,11 +154,14 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
     }
 
     /// <summary>
-    /// Sums of two blocks (the second into [64…127]) with vectors of 16, of one with narrower ones, by passes of four vectors of words. The
-    /// second may be the first again where there is no other.
+    /// Sums of two blocks with vectors of 16, of one with narrower ones, by passes of four vectors of words. The other may be the first
+    /// again where there is none.
     /// </summary>
+    /// <param name="first">Of all blocks; so is <paramref name="second"/>, or null.</param>
+    /// <param name="z">[64] written.</param>
+    /// <param name="otherZ">[64] written; <paramref name="z"/> where there is no other.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyRow(Bf16Matrix weights, int block, int other, in LstmStep step)
+    private static void MultiplyRow(Bf16Matrix weights, int block, int other, float* x, float* first, float* second, float* z, float* otherZ)
     {
         // Unit vectors of a pass: a word vector at `unit` of i and f, and one 16 words on of g and o.
         nint stride = TLanes.Width == 16 ? 0 : TLanes.Width, width = TLanes.Width == 16 ? 16 : 2 * TLanes.Width;
@@ -154,12 +169,12 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
         {
             uint* w = weights.Block(block) + unit, v = weights.Block(other) + unit + stride;
             nint column = ((nint)block * Columns) + unit, next = ((nint)other * Columns) + unit + stride;
-            TVector i0 = Start(step, column), f0 = Start(step, column + 16), g0 = Start(step, column + 32), o0 = Start(step, column + 48);
-            TVector i1 = Start(step, next), f1 = Start(step, next + 16), g1 = Start(step, next + 32), o1 = Start(step, next + 48);
-            var x = step.X;
-            for (var end = x + weights.Depth; x < end; x++, w += Bf16Matrix.Words, v += Bf16Matrix.Words)
+            Start(first, second, column, out var i0, out var f0, out var g0, out var o0);
+            Start(first, second, next, out var i1, out var f1, out var g1, out var o1);
+            var input = x;
+            for (var end = input + weights.Depth; input < end; input++, w += Bf16Matrix.Words, v += Bf16Matrix.Words)
             {
-                var value = TLanes.Broadcast(*x);
+                var value = TLanes.Broadcast(*input);
                 i0 = TLanes.MultiplyAdd(value, TLanes.LowHalves(w), i0);
                 f0 = TLanes.MultiplyAdd(value, TLanes.HighHalves(w), f0);
                 g0 = TLanes.MultiplyAdd(value, TLanes.LowHalves(w + 16), g0);
@@ -170,16 +185,20 @@ internal sealed unsafe class VectorReducedKernel<TLanes, TVector> : ReducedKerne
                 o1 = TLanes.MultiplyAdd(value, TLanes.HighHalves(v + 16), o1);
             }
 
-            Store(step.Sums + unit, i0, f0, g0, o0);
-            Store(step.Sums + (TLanes.Width == 16 ? Columns : unit + stride), i1, f1, g1, o1);
+            Store(z + unit, i0, f0, g0, o0);
+            Store(otherZ + unit + stride, i1, f1, g1, o1);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Start(in LstmStep step, nint column)
+    private static void Start(float* first, float* second, nint column, out TVector i, out TVector f, out TVector g, out TVector o)
     {
-        var start = TLanes.Load(step.First[0] + column);
-        return step.Second is null ? start : TLanes.Add(start, TLanes.Load(step.Second[0] + column));
+        (i, f) = (TLanes.Load(first + column), TLanes.Load(first + column + 16));
+        (g, o) = (TLanes.Load(first + column + 32), TLanes.Load(first + column + 48));
+        if (second is null)
+            return;
+        (i, f) = (TLanes.Add(i, TLanes.Load(second + column)), TLanes.Add(f, TLanes.Load(second + column + 16)));
+        (g, o) = (TLanes.Add(g, TLanes.Load(second + column + 32)), TLanes.Add(o, TLanes.Load(second + column + 48)));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

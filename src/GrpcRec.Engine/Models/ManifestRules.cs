@@ -103,8 +103,8 @@ internal static partial class ManifestRules
             throw Bad("precision", "must name a precision that this build knows and the metric that chose it");
         if (!double.IsFinite(precision.Float32) || !double.IsFinite(precision.Reduced) || !double.IsFinite(precision.MaxRelativeLoss))
             throw Bad("precision", "has a number that is not finite");
-        if (precision.Precision != Precision.Float32 && manifest.Encoder.Kind != EncoderKind.Lstm)
-            throw Bad("precision.precision", "must be \"float32\": only an lstm has reduced forms");
+        if (precision.Precision != Precision.Float32 && manifest.Encoder.Kind is not (EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn))
+            throw Bad("precision.precision", "must be \"float32\": only an lstm, gru or rnn has reduced forms");
     }
 
     private static void CheckTasks(ModelManifest manifest, ArtifactLimits limits)

@@ -27,21 +27,47 @@ public sealed unsafe class RoundedWeightsTests
         }
     }
 
+    public static TheoryData<ModelShape, KernelPath> Shapes
+    {
+        get
+        {
+            var cases = new TheoryData<ModelShape, KernelPath>();
+            foreach (var path in KernelPaths.Every)
+            {
+                foreach (var hidden in new[] { 1, 16, 33, 100, 128 })
+                    cases.Add(new ModelShape(hidden, Layers: 2, BehaviorEmbedding: 3, Tasks: false), path);
+                foreach (var hidden in new[] { 1, 33, 128 })
+                {
+                    cases.Add(ModelShape.Gru(hidden, ResetPlacement.BeforeProduct) with { Layers = 2, BehaviorEmbedding = 3, Tasks = false }, path);
+                    cases.Add(ModelShape.Gru(hidden, ResetPlacement.AfterProduct) with { Layers = 2, BehaviorEmbedding = 3, Tasks = false }, path);
+                    cases.Add(ModelShape.Rnn(hidden) with { Layers = 2, BehaviorEmbedding = 3, Tasks = false }, path);
+                }
+            }
+
+            return cases;
+        }
+    }
+
     [SkippableTheory]
-    [MemberData(nameof(Cases))]
-    public void Bf16_OfRoundedWeights_MatchesExactArithmetic(int hidden, KernelPath path)
+    [MemberData(nameof(Shapes))]
+    public void Bf16_OfRoundedWeights_MatchesExactArithmetic(ModelShape shape, KernelPath path)
     {
         // One row and several are two products; both must be of the rounded weights.
-        var shape = new ModelShape(hidden, Layers: 2, BehaviorEmbedding: 3, Tasks: false);
+        Func<int, float> scaleOf = shape.Kind switch
+        {
+            EncoderKind.Lstm => GateActivation.Scale,
+            EncoderKind.Gru => GruActivation.Scale,
+            _ => _ => TanhActivation.Scale,
+        };
         var manifest = RandomModel.Manifest(shape);
         var tensors = RandomModel.Tensors(manifest, 1);
         using var engine = new ReducedBackend(Precision.Bf16, path).Create(ModelArtifact.Create(manifest, RandomModel.Items(shape.Catalog), tensors));
         for (var layer = 0; layer < shape.Layers; layer++)
         {
-            var weights = tensors[ModelTensors.RecurrentWeight(layer, EncoderKind.Lstm)].Data;
+            var weights = tensors[ModelTensors.RecurrentWeight(layer, shape.Kind)].Data;
             for (var i = 0; i < weights.Length; i++)
             {
-                var scale = GateActivation.Scale(i / hidden / hidden);
+                var scale = scaleOf(i / shape.Hidden / shape.Hidden);
                 weights[i] = ToBf16(weights[i] * scale) / scale;
             }
         }

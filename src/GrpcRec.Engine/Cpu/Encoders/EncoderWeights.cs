@@ -29,12 +29,12 @@ internal abstract class EncoderWeights : IDisposable
             (EncoderKind.Lstm, Precision.Float32) => new LstmWeights(artifact, kernel, tableBudgetBytes),
             (EncoderKind.Lstm, Precision.Bf16) => new LstmBf16Weights(artifact, kernel, tableBudgetBytes),
             (EncoderKind.Lstm, Precision.Int8) => new LstmInt8Weights(artifact, kernel, Int8Paths.Resolve(options.Path), tableBudgetBytes),
-            (EncoderKind.Gru, Precision.Float32) => new GruWeights(artifact, kernel, tableBudgetBytes),
-            (EncoderKind.Rnn, Precision.Float32) => new RnnWeights(artifact, kernel, tableBudgetBytes),
+            (EncoderKind.Gru, _) => new GruWeights(artifact, kernel, precision, Int8Paths.Resolve(options.Path), tableBudgetBytes),
+            (EncoderKind.Rnn, _) => new RnnWeights(artifact, kernel, precision, Int8Paths.Resolve(options.Path), tableBudgetBytes),
             (EncoderKind.Bag, Precision.Float32) => new BagWeights(artifact, kernel),
             (EncoderKind.Cnn, Precision.Float32) => new ConvolutionWeights(artifact, kernel),
             var (kind, reduced) => throw new EngineException(
-                $"the CPU engine does not run an encoder of kind {kind} in precision {reduced}: only an Lstm has reduced forms; use Float32"),
+                $"the CPU engine does not run an encoder of kind {kind} in precision {reduced}: only an Lstm, Gru or Rnn has reduced forms; use Float32"),
         };
     }
 

@@ -21,7 +21,7 @@ internal sealed unsafe class GruEncoder(GruWeights weights) : RecurrentEncoder(w
     protected override void Step(int layer, in RecurrentStep step)
     {
         // 1. r and z.
-        weights.Gates[layer].Multiply(weights.Kernel, step.X, step.Stride, step.Rows, step.First, step.Second, _gates.Pointer, relu: false);
+        weights.Gates[layer].Multiply(Scratch, step.X, step.Stride, step.Rows, step.First, step.Second, _gates.Pointer, weights.CandidateColumn);
 
         // 2. n and the new state.
         if (weights.ResetsAfterProduct)
@@ -34,7 +34,7 @@ internal sealed unsafe class GruEncoder(GruWeights weights) : RecurrentEncoder(w
     {
         for (var r = 0; r < step.Rows; r++)
             _first[r] = weights.CandidateStart(layer);
-        weights.Candidate[layer].Multiply(weights.Kernel, step.X, step.Stride, step.Rows, _first.Pointer, null, _candidates.Pointer, relu: false);
+        weights.Candidate[layer].Multiply(Scratch, step.X, step.Stride, step.Rows, _first.Pointer, null, _candidates.Pointer, weights.Candidate[0].Width);
         for (var r = 0; r < step.Rows; r++)
         {
             weights.Kernel.GruResetAndUpdate(
@@ -54,7 +54,7 @@ internal sealed unsafe class GruEncoder(GruWeights weights) : RecurrentEncoder(w
         }
 
         weights.Candidate[layer].Multiply(
-            weights.Kernel, _reset!.Pointer, weights.Units, step.Rows, _first.Pointer, step.Second is null ? null : _second.Pointer, _candidates.Pointer, relu: false);
+            Scratch, _reset!.Pointer, weights.Units, step.Rows, _first.Pointer, step.Second is null ? null : _second.Pointer, _candidates.Pointer, weights.Candidate[0].Width);
         for (var r = 0; r < step.Rows; r++)
             weights.Kernel.GruUpdate(Gates(r), Candidate(r), step.X + (r * step.Stride), step.Hidden[r], weights.Units);
     }

@@ -10,19 +10,19 @@ internal sealed unsafe class GruWeights : RecurrentWeights
 {
     private readonly AlignedBuffer[] _candidateStarts;
 
-    public GruWeights(ModelArtifact artifact, BlockKernel kernel, long tableBudgetBytes)
-        : base(artifact, kernel, GateLayout.Gru(artifact.Manifest.Encoder.HiddenSize), parts: 1, tableBudgetBytes)
+    public GruWeights(ModelArtifact artifact, BlockKernel kernel, Precision precision, Int8Path path, long tableBudgetBytes)
+        : base(artifact, kernel, GateLayout.Gru(artifact.Manifest.Encoder.HiddenSize), parts: 1, tableBudgetBytes, precision, path)
     {
         ResetsAfterProduct = artifact.Manifest.Encoder.ResetPlacement == ResetPlacement.AfterProduct;
-        Gates = new PackedMatrix[Layers];
-        Candidate = new PackedMatrix[Layers];
+        Gates = new RecurrentProduct[Layers];
+        Candidate = new RecurrentProduct[Layers];
         _candidateStarts = new AlignedBuffer[ResetsAfterProduct ? Layers : 0];
         for (var layer = 0; layer < Layers; layer++)
         {
             var recurrent = artifact.WeightArray(ModelTensors.RecurrentWeight(layer, EncoderKind.Gru));
             var split = 2 * Hidden * Hidden;
-            Gates[layer] = PackedMatrix.FromGates(GateLayout.GruGates(Hidden), recurrent[..split]);
-            Candidate[layer] = PackedMatrix.FromGates(GateLayout.Single(Hidden), recurrent[split..]);
+            Gates[layer] = RecurrentProduct.Create(precision, kernel, path, GateLayout.GruGates(Hidden), recurrent[..split]);
+            Candidate[layer] = RecurrentProduct.Create(precision, kernel, path, GateLayout.Single(Hidden), recurrent[split..]);
             if (!ResetsAfterProduct)
                 continue;
             _candidateStarts[layer] = new AlignedBuffer(Candidate[layer].Width);
@@ -35,10 +35,10 @@ internal sealed unsafe class GruWeights : RecurrentWeights
     public bool ResetsAfterProduct { get; }
 
     /// <summary>By layer: r and z of the old state.</summary>
-    public PackedMatrix[] Gates { get; }
+    public RecurrentProduct[] Gates { get; }
 
     /// <summary>By layer: n of the old state, or of what the reset gate leaves of it.</summary>
-    public PackedMatrix[] Candidate { get; }
+    public RecurrentProduct[] Candidate { get; }
 
     /// <summary>First column of n in a row of gates.</summary>
     public int CandidateColumn => GateLayout.CandidateColumn(Hidden);

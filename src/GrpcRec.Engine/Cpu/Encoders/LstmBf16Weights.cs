@@ -9,7 +9,7 @@ namespace GrpcRec.Engine.Cpu.Encoders;
 internal sealed class LstmBf16Weights : RecurrentWeights
 {
     public LstmBf16Weights(ModelArtifact artifact, BlockKernel kernel, long tableBudgetBytes)
-        : base(artifact, kernel, GateLayout.Lstm(artifact.Manifest.Encoder.HiddenSize), parts: 2, tableBudgetBytes)
+        : base(artifact, kernel, GateLayout.Lstm(artifact.Manifest.Encoder.HiddenSize), parts: 2, tableBudgetBytes, Precision.Bf16, default)
     {
         Recurrent = new PackedMatrix[Layers];
         Words = new Bf16Matrix[Layers];
@@ -25,8 +25,6 @@ internal sealed class LstmBf16Weights : RecurrentWeights
 
     /// <summary>The same numbers.</summary>
     public Bf16Matrix[] Words { get; }
-
-    public override Precision Precision => Precision.Bf16;
 
     public override CpuEncoder CreateEncoder() => new LstmBf16Encoder(this);
 

@@ -7,15 +7,10 @@ namespace GrpcRec.Engine.Cpu.Encoders;
 internal sealed unsafe class LstmInt8Encoder : RecurrentEncoder
 {
     private readonly LstmInt8Weights _weights;
-    private readonly AlignedBuffer _sums = new(Int8Kernel.MaxRows * Int8Kernel.Columns);
     private readonly PointerBuffer _cell = new(MaxRuns);
 
-    // Bytes between rows: a cache line more than the row, since rows a power of two apart would share the cache's sets.
-    private readonly nint _stride;
-
-    // [2, MaxRuns, stride] the rows of a step and of the next one; [MaxEvents, stride] states of the layer below, null where there is none.
+    // [2, MaxRuns, stride] the rows of a step and of the next one.
     private readonly AlignedBuffer _codes;
-    private readonly AlignedBuffer? _below;
 
     // Which half of the rows is the coming step's.
     private int _side;
@@ -24,28 +19,14 @@ internal sealed unsafe class LstmInt8Encoder : RecurrentEncoder
         : base(weights)
     {
         _weights = weights;
-        _stride = ((weights.Units + 63) / 64 * 64) + 64;
-        _codes = new AlignedBuffer(2 * MaxRuns * _stride / sizeof(float));
-        if (weights.Layers > 1)
-            _below = new AlignedBuffer(MaxEvents * _stride / sizeof(float));
+        _codes = new AlignedBuffer(2 * MaxRuns * Scratch.Stride / sizeof(float));
     }
 
     public override void Dispose()
     {
         base.Dispose();
-        _sums.Dispose();
         _cell.Dispose();
         _codes.Dispose();
-        _below?.Dispose();
-    }
-
-    protected override void MultiplyBelow(int layer, float* x, nint stride, int rows, float** first, float* y, nint yStride)
-    {
-        var reduced = _weights.Kernel.Reduced;
-        var codes = (byte*)_below!.Pointer;
-        for (var r = 0; r < rows; r++)
-            reduced.Quantise(x + (r * stride), codes + (r * _stride), _weights.Units);
-        reduced.Multiply(_weights.Path, _weights.Below[layer]!, codes, _stride, rows, first, (int*)_sums.Pointer, y, yStride);
     }
 
     protected override void Step(int layer, in RecurrentStep step)
@@ -55,7 +36,7 @@ internal sealed unsafe class LstmInt8Encoder : RecurrentEncoder
         {
             _side = 0;
             for (var r = 0; r < step.Rows; r++)
-                reduced.Quantise(step.X + (r * step.Stride), Codes(0) + (r * _stride), _weights.Units);
+                reduced.Quantise(step.X + (r * step.Stride), Codes(0) + (r * Scratch.Stride), _weights.Units);
         }
 
         for (var r = 0; r < step.Rows; r++)
@@ -67,18 +48,18 @@ internal sealed unsafe class LstmInt8Encoder : RecurrentEncoder
             Path = _weights.Path,
             Codes = Codes(_side),
             NextCodes = Codes(1 - _side),
-            CodeStride = _stride,
+            CodeStride = Scratch.Stride,
             First = step.First,
             Second = step.Second,
             Next = step.Next,
             NextRows = step.NextRows,
             Cell = _cell.Pointer,
             Hidden = step.Hidden,
-            Sums = (int*)_sums.Pointer,
+            Sums = Scratch.Sums,
             Backward = step.Backward,
         });
         _side = 1 - _side;
     }
 
-    private byte* Codes(int side) => (byte*)_codes.Pointer + (side * MaxRuns * _stride);
+    private byte* Codes(int side) => (byte*)_codes.Pointer + (side * MaxRuns * Scratch.Stride);
 }

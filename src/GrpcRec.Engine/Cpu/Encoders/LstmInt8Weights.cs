@@ -9,29 +9,15 @@ namespace GrpcRec.Engine.Cpu.Encoders;
 internal sealed class LstmInt8Weights : RecurrentWeights
 {
     public LstmInt8Weights(ModelArtifact artifact, BlockKernel kernel, Int8Path path, long tableBudgetBytes)
-        : base(artifact, kernel, GateLayout.Lstm(artifact.Manifest.Encoder.HiddenSize), parts: 2, tableBudgetBytes, readsBelow: false)
+        : base(artifact, kernel, GateLayout.Lstm(artifact.Manifest.Encoder.HiddenSize), parts: 2, tableBudgetBytes, Precision.Int8, path)
     {
-        Path = path;
         Recurrent = new Int8Matrix[Layers];
-        Below = new Int8Matrix?[Layers];
         for (var layer = 0; layer < Layers; layer++)
-        {
             Recurrent[layer] = Int8Matrix.FromGates(Layout, artifact.WeightArray(ModelTensors.RecurrentWeight(layer, EncoderKind.Lstm)));
-            if (layer > 0)
-                Below[layer] = Int8Matrix.FromGates(Layout, artifact.WeightArray(ModelTensors.InputWeight(layer, EncoderKind.Lstm)));
-        }
     }
-
-    /// <summary>Instructions of the integer products.</summary>
-    public Int8Path Path { get; }
 
     /// <summary>By layer: weights of its own state.</summary>
     public Int8Matrix[] Recurrent { get; }
-
-    /// <summary>By layer: weights of the state of the layer below; null in the first.</summary>
-    public Int8Matrix?[] Below { get; }
-
-    public override Precision Precision => Precision.Int8;
 
     public override CpuEncoder CreateEncoder() => new LstmInt8Encoder(this);
 
@@ -40,7 +26,5 @@ internal sealed class LstmInt8Weights : RecurrentWeights
         base.Dispose();
         foreach (var gates in Recurrent)
             gates.Dispose();
-        foreach (var gates in Below)
-            gates?.Dispose();
     }
 }

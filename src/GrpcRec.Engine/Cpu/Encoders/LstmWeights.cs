@@ -6,7 +6,7 @@ namespace GrpcRec.Engine.Cpu.Encoders;
 internal sealed class LstmWeights : RecurrentWeights
 {
     public LstmWeights(ModelArtifact artifact, BlockKernel kernel, long tableBudgetBytes)
-        : base(artifact, kernel, GateLayout.Lstm(artifact.Manifest.Encoder.HiddenSize), parts: 2, tableBudgetBytes)
+        : base(artifact, kernel, GateLayout.Lstm(artifact.Manifest.Encoder.HiddenSize), parts: 2, tableBudgetBytes, Precision.Float32, default)
     {
         Recurrent = new PackedMatrix[Layers];
         for (var layer = 0; layer < Layers; layer++)

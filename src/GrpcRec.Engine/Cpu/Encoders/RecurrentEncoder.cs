@@ -10,7 +10,7 @@ namespace GrpcRec.Engine.Cpu.Encoders;
 internal abstract unsafe class RecurrentEncoder : CpuEncoder
 {
     /// <summary>Events whose inputs are multiplied at once: they and their sums stay near the second-level cache.</summary>
-    protected const int MaxEvents = 256;
+    private const int MaxEvents = 256;
 
     private readonly RecurrentWeights _weights;
     private readonly int _stride, _sumStride;
@@ -40,7 +40,11 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
             _embeddings = new AlignedBuffer((long)MaxEvents * PackedMatrix.PaddedUnits(weights.Embedding));
         if (!weights.HasItemTable || weights.Layers > 1)
             _inputSums = new AlignedBuffer((long)MaxEvents * _sumStride);
+        Scratch = new ProductScratch(Math.Max(MaxEvents, MaxRuns), weights.Units);
     }
+
+    /// <summary>For the weights' products.</summary>
+    protected ProductScratch Scratch { get; }
 
     public override void Advance(ReadOnlySpan<EventRun> runs, float** states, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
     {
@@ -71,20 +75,12 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
     {
         foreach (var buffer in _hidden)
             buffer.Dispose();
-        foreach (var buffer in new IDisposable?[] { _embeddings, _inputSums, _first, _second, _next, _state, _out })
+        foreach (var buffer in new IDisposable?[] { _embeddings, _inputSums, _first, _second, _next, _state, _out, Scratch })
             buffer?.Dispose();
     }
 
     /// <summary>One step of one layer for some rows.</summary>
     protected abstract void Step(int layer, in RecurrentStep step);
-
-    /// <summary>y[r] = first[r] + x[r]·W: what a layer above the first reads of the one below.</summary>
-    /// <param name="x">[rows, Units] hidden states of the layer below, <paramref name="stride"/> floats between rows.</param>
-    /// <param name="rows">1…<see cref="MaxEvents"/>.</param>
-    /// <param name="first">[rows] pointers to [GateWidth].</param>
-    /// <param name="y">[rows, GateWidth] written, <paramref name="yStride"/> floats between rows.</param>
-    protected virtual void MultiplyBelow(int layer, float* x, nint stride, int rows, float** first, float* y, nint yStride) =>
-        _weights.Input[layer]!.Multiply(_weights.Kernel, x, stride, rows, first, null, y, relu: false, yStride);
 
     /// <summary>Rows with events, by falling count; among equals as they came.</summary>
     private int Order(ReadOnlySpan<EventRun> runs)
@@ -208,9 +204,9 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
 
         // 2. One product.
         if (layer == 0)
-            _weights.Input[0]!.Multiply(_weights.Kernel, _embeddings!.Pointer, width, events, _first.Pointer, null, _inputSums!.Pointer, relu: false, _sumStride);
+            _weights.Items!.Multiply(_weights.Kernel, _embeddings!.Pointer, width, events, _first.Pointer, null, _inputSums!.Pointer, relu: false, _sumStride);
         else
-            MultiplyBelow(layer, _hidden[(layer - 1) % 2].Pointer + ((nint)MaxRuns * _stride), _stride, events, _first.Pointer, _inputSums!.Pointer, _sumStride);
+            _weights.Below[layer]!.Multiply(Scratch, _hidden[(layer - 1) % 2].Pointer + ((nint)MaxRuns * _stride), _stride, events, _first.Pointer, null, _inputSums!.Pointer, _sumStride);
     }
 
     /// <summary>[Parts, Units] a layer's state, h first.</summary>

@@ -13,17 +13,19 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
 
     /// <param name="layout">Of a layer's sums.</param>
     /// <param name="parts">Rows of <see cref="Units"/> that a layer's state has: the hidden state, an LSTM's cell.</param>
-    /// <param name="readsBelow">Layers above the first multiply the states of the one below in float32; false: the kind does so itself.</param>
-    protected RecurrentWeights(ModelArtifact artifact, BlockKernel kernel, GateLayout layout, int parts, long tableBudgetBytes, bool readsBelow = true)
+    /// <param name="precision">
+    /// Of the products with hidden states; bfloat16 of those with a layer's own state alone, since those with the states below are many rows at once.
+    /// </param>
+    protected RecurrentWeights(ModelArtifact artifact, BlockKernel kernel, GateLayout layout, int parts, long tableBudgetBytes, Precision precision, Int8Path path)
     {
         var encoder = artifact.Manifest.Encoder;
-        Kernel = kernel;
+        (Kernel, Precision, Path) = (kernel, precision, path);
         Layout = layout;
         Parts = parts;
         (Hidden, Layers, Embedding) = (encoder.HiddenSize, encoder.Layers, encoder.EmbeddingSize);
         Units = PackedMatrix.PaddedUnits(Hidden);
         ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
-        Input = new PackedMatrix?[Layers];
+        Below = new RecurrentProduct?[Layers];
         _gateStarts = new AlignedBuffer[Layers];
 
         // 1. The first layer: item and behaviour columns apart, so that each is a table of its own.
@@ -49,19 +51,24 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
         }
         else
         {
-            Input[0] = items;
+            Items = items;
         }
 
         // 2. What the layers above read of the one below.
         for (var layer = 1; layer < Layers; layer++)
         {
-            if (readsBelow)
-                Input[layer] = PackedMatrix.FromGates(layout, artifact.WeightArray(ModelTensors.InputWeight(layer, encoder.Kind)));
+            var weights = artifact.WeightArray(ModelTensors.InputWeight(layer, encoder.Kind));
+            Below[layer] = RecurrentProduct.Create(precision == Precision.Int8 ? precision : Precision.Float32, kernel, path, layout, weights);
             _gateStarts[layer] = PackBias(artifact.WeightArray(ModelTensors.Bias(layer, encoder.Kind)));
         }
     }
 
     public BlockKernel Kernel { get; }
+
+    /// <summary>Instructions of integer products.</summary>
+    public Int8Path Path { get; }
+
+    public override Precision Precision { get; }
 
     public GateLayout Layout { get; }
 
@@ -82,8 +89,11 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
 
     public bool ReadsBehaviors { get; }
 
-    /// <summary>By layer; null in the first where the gate table holds its part, and above where the kind has weights of its own for it.</summary>
-    public PackedMatrix?[] Input { get; }
+    /// <summary>[E, GateWidth] the items' part of the first layer; null where the gate table holds it.</summary>
+    public PackedMatrix? Items { get; }
+
+    /// <summary>By layer: what it reads of the one below; null in the first.</summary>
+    public RecurrentProduct?[] Below { get; }
 
     /// <summary>Floats of a row of gates.</summary>
     public int GateWidth => Layout.Width;
@@ -105,7 +115,8 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
     public override void Dispose()
     {
         _gateTable?.Dispose();
-        foreach (var gates in Input)
+        Items?.Dispose();
+        foreach (var gates in Below)
             gates?.Dispose();
         foreach (var starts in _gateStarts)
             starts.Dispose();

@@ -14,7 +14,7 @@ internal sealed unsafe class RnnEncoder(RnnWeights weights) : RecurrentEncoder(w
 
     protected override void Step(int layer, in RecurrentStep step)
     {
-        weights.Recurrent[layer].Multiply(weights.Kernel, step.X, step.Stride, step.Rows, step.First, step.Second, _sums.Pointer, relu: false);
+        weights.Recurrent[layer].Multiply(Scratch, step.X, step.Stride, step.Rows, step.First, step.Second, _sums.Pointer, weights.GateWidth);
         for (var r = 0; r < step.Rows; r++)
             weights.Kernel.Tanh(_sums.Pointer + ((nint)r * weights.GateWidth), step.Hidden[r], weights.Units);
     }
