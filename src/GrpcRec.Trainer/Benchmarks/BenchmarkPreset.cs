@@ -38,12 +38,46 @@ sealed record BenchmarkPreset
         },
         new()
         {
+            // Seven events a user and sixteen an item: what does not overfit at once is small, and drops much.
+            Name = "b1c",
+            Title = "Amazon Beauty, leave-one-out, all items ranked, seen ones masked",
+            Tasks = NextItemAlone,
+            Architecture = new() { EmbeddingSize = 64, HiddenSize = 64, MaxSequenceLength = 50, Dropout = 0.5 },
+            Optimization = new() { Epochs = 40, BatchSize = 128, LearningRate = 1e-3, Patience = 4, MaxDuration = TimeSpan.FromMinutes(15) },
+            Evaluation = new() { MaskSeen = true },
+        },
+        new()
+        {
             Name = "b2",
             Title = "KuaiRand-Pure, four tasks in one model, split by date",
             Tasks = [Binary("click"), Binary("long_view"), Binary("like"), Binary("profile_enter")],
             Architecture = new() { EmbeddingSize = 32, HiddenSize = 64, MaxSequenceLength = 100, Dropout = 0.3 },
             Optimization = new() { Epochs = 20, BatchSize = 128, LearningRate = 1e-3, Patience = 3, MaxDuration = TimeSpan.FromMinutes(10) },
             Evaluation = new(),
+        },
+        new()
+        {
+            Name = "b3",
+            Title = "ML-1M, next item, like and rating in one model, leave-one-out, all items ranked, seen ones masked",
+            Tasks =
+            [
+                .. NextItemAlone,
+                new() { Name = "like", Kind = TaskKind.Binary, Label = new LabelSource.ValueAtLeast(4) },
+                new() { Name = "rating", Kind = TaskKind.Multiclass, Label = new LabelSource.ValueClasses([1, 2, 3, 4, 5]) },
+            ],
+            Architecture = new() { EmbeddingSize = 64, HiddenSize = 128, MaxSequenceLength = 200 },
+            Optimization = new() { Epochs = 60, BatchSize = 64, LearningRate = 3e-3, Patience = 6, MaxDuration = TimeSpan.FromMinutes(20) },
+            Evaluation = new() { MaskSeen = true },
+        },
+        new()
+        {
+            // A session has five clicks on average and 70 at most; what was clicked long ago in it says little.
+            Name = "b4",
+            Title = "Diginetica, last click of later sessions, all items ranked, seen ones not masked",
+            Tasks = NextItemAlone,
+            Architecture = new() { EmbeddingSize = 64, HiddenSize = 128, MaxSequenceLength = 20, Dropout = 0.3 },
+            Optimization = new() { Epochs = 20, BatchSize = 128, LearningRate = 2e-3, Patience = 2, MaxDuration = TimeSpan.FromMinutes(20) },
+            Evaluation = new() { MaskSeen = false },
         },
     ];
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using GrpcRec.Training.Evaluation;
 using Spectre.Console;
 
 namespace GrpcRec.Trainer.Benchmarks;
@@ -16,23 +17,61 @@ sealed record MetricSummary(double Mean, double Std)
     }
 }
 
-/// <summary>What <c>evaluate --json</c> prints, as DESIGN §12 lays it down.</summary>
+/// <summary>What <c>evaluate --json</c> prints, as DESIGN §12 lays it down, and more beside it.</summary>
 sealed record BenchmarkReport
 {
-    public required string Benchmark { get; init; }
-    public required string Model { get; init; }
-    public required IReadOnlyList<long> Seeds { get; init; }
+    /// <summary>null: own data.</summary>
+    public string? Benchmark { get; init; }
+
+    /// <summary>Name of the file with own data.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Data { get; init; }
+
+    public string Model { get; init; } = "";
+    public IReadOnlyList<long> Seeds { get; init; } = [];
+
+    /// <summary>On the test split.</summary>
     public required IReadOnlyDictionary<string, MetricSummary> Metrics { get; init; }
     public required IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> Baselines { get; init; }
 
+    /// <summary>
+    /// [low, high] of each metric's mean over the seeds, with 95 % confidence: percentiles over resampled users, all seeds resampled alike.
+    /// What another training would change is in the seeds' deviation, not in here.
+    /// </summary>
+    public IReadOnlyDictionary<string, double[]> Ci { get; init; } = new Dictionary<string, double[]>();
+
+    /// <summary>Resamples behind <see cref="Ci"/>.</summary>
+    public int Resamples { get; init; }
+
+    /// <summary>By task, bins of equal mass of the first seed's model: [mean predicted, observed rate, rows].</summary>
+    public IReadOnlyDictionary<string, double[][]> Calibration { get; init; } = new Dictionary<string, double[][]>();
+
     /// <summary>Training time of each seed.</summary>
-    public required IReadOnlyList<double> TrainingSeconds { get; init; }
+    public IReadOnlyList<double> TrainingSeconds { get; init; } = [];
 
     /// <summary>A minute-long form whose figures are not the benchmark's.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Quick { get; init; }
 
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
+
+    /// <param name="runs">One for each seed, at least one, all of the same test set.</param>
+    public static BenchmarkReport Of(IReadOnlyList<EvaluationReport> runs, IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> baselines)
+    {
+        var bootstrap = BootstrapSamples.OfMean([.. runs.Select(run => run.Bootstrap)]);
+        return new BenchmarkReport
+        {
+            // A metric that one seed has no value for (no positive was predicted) has no mean.
+            Metrics = runs[0].Metrics.Keys
+                .Where(metric => runs.All(run => run.Metrics.ContainsKey(metric)))
+                .ToDictionary(metric => metric, metric => MetricSummary.Of([.. runs.Select(run => run.Metrics[metric])])),
+            Baselines = baselines,
+            Ci = bootstrap.Intervals().ToDictionary(interval => interval.Key, interval => new[] { interval.Value.Low, interval.Value.High }),
+            Resamples = bootstrap.Resamples,
+            Calibration = runs[0].Calibration.ToDictionary(
+                task => task.Key, task => task.Value.Select(bin => new[] { bin.MeanPredicted, bin.ObservedRate, bin.Count }).ToArray()),
+        };
+    }
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
@@ -41,13 +80,15 @@ sealed record BenchmarkReport
     {
         var table = new Table().Title(Markup.Escape(title)).Border(TableBorder.Rounded).AddColumn("metric");
         table.AddColumn(new TableColumn(Markup.Escape(Seeds.Count > 1 ? $"{Model} (mean ± std of {Seeds.Count} seeds)" : Model)).RightAligned());
+        table.AddColumn(new TableColumn("95 % of users' resamples").RightAligned());
         foreach (var baseline in Baselines.Keys)
             table.AddColumn(new TableColumn(Markup.Escape(baseline)).RightAligned());
         foreach (var (metric, summary) in Metrics.OrderBy(entry => entry.Key, StringComparer.Ordinal))
         {
             var spread = Seeds.Count > 1 ? $" ± {summary.Std:F4}" : "";
+            var interval = Ci.TryGetValue(metric, out var bounds) ? $"{bounds[0]:F4} … {bounds[1]:F4}" : "";
             var cells = Baselines.Values.Select(metrics => metrics.TryGetValue(metric, out var value) ? $"{value:F4}" : "");
-            table.AddRow([Markup.Escape(metric), $"{summary.Mean:F4}{spread}", .. cells]);
+            table.AddRow([Markup.Escape(metric), $"{summary.Mean:F4}{spread}", interval, .. cells]);
         }
 
         return table;

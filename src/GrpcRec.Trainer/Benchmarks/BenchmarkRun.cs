@@ -16,38 +16,33 @@ sealed record BenchmarkRun(
     {
         var dataset = BenchmarkData.Load(Preset.Name, DataRoot);
         var baselines = Baselines.Evaluate(dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, BenchmarkData.ContextColumns(Preset.Name));
-        var runs = new List<IReadOnlyDictionary<string, double>>();
-        var seconds = new List<double>();
-        var name = "lstm";
         if (ModelDirectory is not null)
         {
             var artifact = ModelArtifact.Load(ModelDirectory);
-            name = $"{artifact.Manifest.Name}/{artifact.Manifest.Version}";
-            runs.Add(ModelEvaluator.Evaluate(artifact, dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, cancellation: cancellation));
-        }
-        else
-        {
-            foreach (var seed in Seeds)
-            {
-                var began = clock.GetTimestamp();
-                runs.Add(Train(dataset, seed, clock, cancellation));
-                seconds.Add(clock.GetElapsedTime(began).TotalSeconds);
-            }
+            var report = ModelEvaluator.Report(artifact, dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, cancellation: cancellation);
+            return BenchmarkReport.Of([report], baselines) with { Benchmark = Preset.Name, Model = $"{artifact.Manifest.Name}/{artifact.Manifest.Version}", Quick = Quick };
         }
 
-        return new BenchmarkReport
+        var runs = new List<EvaluationReport>();
+        var seconds = new List<double>();
+        foreach (var seed in Seeds)
+        {
+            var began = clock.GetTimestamp();
+            runs.Add(Train(dataset, seed, clock, cancellation));
+            seconds.Add(clock.GetElapsedTime(began).TotalSeconds);
+        }
+
+        return BenchmarkReport.Of(runs, baselines) with
         {
             Benchmark = Preset.Name,
-            Model = name,
-            Seeds = ModelDirectory is null ? Seeds : [],
-            Metrics = runs[0].Keys.ToDictionary(metric => metric, metric => MetricSummary.Of([.. runs.Select(run => run[metric])])),
-            Baselines = baselines,
+            Model = Preset.Architecture.Encoder.ToString().ToLowerInvariant(),
+            Seeds = Seeds,
             TrainingSeconds = seconds,
             Quick = Quick,
         };
     }
 
-    private IReadOnlyDictionary<string, double> Train(SequenceDataset dataset, long seed, TimeProvider clock, CancellationToken cancellation)
+    private EvaluationReport Train(SequenceDataset dataset, long seed, TimeProvider clock, CancellationToken cancellation)
     {
         var plan = new TrainingPlan
         {
@@ -65,7 +60,7 @@ sealed record BenchmarkRun(
             return TrainingDisplay.Run(
                 $"{Preset.Name}, seed {seed}",
                 progress => ModelTrainer.Train(dataset, plan, Path.Combine(scratch.FullName, "checkpoints"), artifact, progress, clock, cancellation, note: System.Console.Error.WriteLine))
-                .Manifest.Metrics;
+                .Test;
         }
         finally
         {

@@ -19,12 +19,26 @@ public static class ModelEvaluator
     /// <param name="tasks">As the model was trained, in the manifest's order.</param>
     /// <param name="precision">Null: the one that the artefact's manifest states.</param>
     /// <param name="progress">Told the share of the sequences that are done, 0…1.</param>
-    /// <returns>hr@k, ndcg@k, mrr@k, recall@k; metric/task; auc/mean. Empty when the split has no target.</returns>
+    /// <returns><see cref="EvaluationReport.Metrics"/>.</returns>
     /// <exception cref="EvaluationException">The data's items or the tasks are not the model's, or a score is not finite.</exception>
     /// <exception cref="EngineException">The model has no form of that precision.</exception>
     public static IReadOnlyDictionary<string, double> Evaluate(
         ModelArtifact artifact, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, EvaluationPlan plan, SplitRole role,
-        Precision? precision = null, IProgress<double>? progress = null, CancellationToken cancellation = default)
+        Precision? precision = null, IProgress<double>? progress = null, CancellationToken cancellation = default) =>
+        Report(artifact, dataset, tasks, plan, role, precision, resamples: 0, progress, cancellation).Metrics;
+
+    /// <inheritdoc cref="Evaluate(ModelArtifact, SequenceDataset, IReadOnlyList{TaskDefinition}, EvaluationPlan, SplitRole, Precision?, IProgress{double}, CancellationToken)"/>
+    public static IReadOnlyDictionary<string, double> Evaluate(
+        IStepEngine engine, ModelManifest manifest, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, EvaluationPlan plan, SplitRole role,
+        IProgress<double>? progress = null, CancellationToken cancellation = default) =>
+        Report(engine, manifest, dataset, tasks, plan, role, resamples: 0, progress, cancellation).Metrics;
+
+    /// <summary>Metrics, their confidence intervals by resampling the users, and the tasks' calibration.</summary>
+    /// <param name="resamples">0: no intervals. A very large test set gets fewer than are asked for.</param>
+    /// <inheritdoc cref="Evaluate(ModelArtifact, SequenceDataset, IReadOnlyList{TaskDefinition}, EvaluationPlan, SplitRole, Precision?, IProgress{double}, CancellationToken)"/>
+    public static EvaluationReport Report(
+        ModelArtifact artifact, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, EvaluationPlan plan, SplitRole role,
+        Precision? precision = null, int resamples = Bootstrap.DefaultResamples, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(artifact);
         ArgumentNullException.ThrowIfNull(dataset);
@@ -36,14 +50,14 @@ public static class ModelEvaluator
             Precision = precision,
             SlotCapacity = ConcurrentSequences,
         });
-        return Evaluate(engine, artifact.Manifest, dataset, tasks, plan, role, progress, cancellation);
+        return Report(engine, artifact.Manifest, dataset, tasks, plan, role, resamples, progress, cancellation);
     }
 
     /// <param name="engine">Of the model that <paramref name="manifest"/> describes; at least one free slot.</param>
-    /// <inheritdoc cref="Evaluate(ModelArtifact, SequenceDataset, IReadOnlyList{TaskDefinition}, EvaluationPlan, SplitRole, Precision?, IProgress{double}, CancellationToken)"/>
-    public static IReadOnlyDictionary<string, double> Evaluate(
+    /// <inheritdoc cref="Report(ModelArtifact, SequenceDataset, IReadOnlyList{TaskDefinition}, EvaluationPlan, SplitRole, Precision?, int, IProgress{double}, CancellationToken)"/>
+    public static EvaluationReport Report(
         IStepEngine engine, ModelManifest manifest, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, EvaluationPlan plan, SplitRole role,
-        IProgress<double>? progress = null, CancellationToken cancellation = default)
+        int resamples = Bootstrap.DefaultResamples, IProgress<double>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(manifest);
@@ -56,6 +70,7 @@ public static class ModelEvaluator
         var total = windows.Count;
         var running = new List<(Slot Slot, EventWindow Window, int Next)>();
         var events = new List<StepEvent>();
+        var standing = new List<(Slot Slot, int Sequence, int Target)>();
         while (windows.Count > 0 || running.Count > 0)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -73,12 +88,20 @@ public static class ModelEvaluator
             engine.Step(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(events));
 
             // 3. Score what now stands before a target; free the slots that are done.
+            standing.Clear();
+            foreach (var (slot, window, next) in running)
+            {
+                var target = next + 1;
+                if (target >= window.FirstTarget && dataset.Roles[target] == role)
+                    standing.Add((slot, window.Sequence, target));
+            }
+
+            if (standing.Count > 0)
+                scorer.Score(standing);
             for (var i = running.Count - 1; i >= 0; i--)
             {
                 var (slot, window, next) = running[i];
                 var target = next + 1;
-                if (target >= window.FirstTarget && dataset.Roles[target] == role)
-                    scorer.Score(slot, window.Sequence, target);
                 running[i] = (slot, window, target);
                 if (target < window.LastTarget)
                     continue;
@@ -87,7 +110,7 @@ public static class ModelEvaluator
             }
         }
 
-        return scorer.Metrics.ToDictionary();
+        return scorer.Metrics.Report(resamples, cancellation: cancellation);
     }
 
     private static void CheckItems(ModelArtifact artifact, SequenceDataset dataset)

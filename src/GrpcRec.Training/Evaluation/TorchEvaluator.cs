@@ -62,8 +62,8 @@ internal sealed class TorchEvaluator(SequenceDataset dataset, IReadOnlyList<Task
                 Mask(logits, rows, start, count);
             // Ties count against the model: the target stands after its equals. It equals itself, hence at least 1.
             var ranks = (logits >= target).sum(1).data<long>().ToArray();
-            foreach (var rank in ranks)
-                metrics.AddRank((int)rank);
+            for (var i = 0; i < ranks.Length; i++)
+                metrics.AddRank(rows.Sequences[start + i], (int)ranks[i]);
         }
     }
 

@@ -49,14 +49,14 @@ public static class ModelTrainer
         // 3. Judge the best weights on the test split, once.
         progress?.Report(run.Report(state, TrainingStage.Testing));
         var best = new TrainingCheckpoint(checkpointDirectory).LoadWeights(state.BestEpoch);
-        var metrics = ModelEvaluator.Evaluate(best, data, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation: cancellation);
+        var report = ModelEvaluator.Report(best, data, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation: cancellation);
 
         // 4. Write the artefact with its metrics, and read it back: what serves is what was verified.
         progress?.Report(run.Report(state, TrainingStage.Writing));
         cancellation.ThrowIfCancellationRequested();
-        manifest = manifest with { Metrics = metrics, BaselineMetrics = baselines ?? manifest.BaselineMetrics };
+        manifest = manifest with { Metrics = report.Metrics, BaselineMetrics = baselines ?? manifest.BaselineMetrics };
         var tensors = ModelTensors.Expected(manifest).ToDictionary(t => t.Key, t => new WeightTensor(t.Value, best.Weights(t.Key).ToArray()));
         ModelArtifact.Write(artifactDirectory, manifest, data.Items, tensors);
-        return new TrainingOutcome(ModelArtifact.Load(artifactDirectory).Manifest, metrics, state.History, state.BestEpoch, criterion, end);
+        return new TrainingOutcome(ModelArtifact.Load(artifactDirectory).Manifest, report, state.History, state.BestEpoch, criterion, end);
     }
 }

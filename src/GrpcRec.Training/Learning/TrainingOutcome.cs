@@ -1,4 +1,5 @@
 using GrpcRec.Engine.Models;
+using GrpcRec.Training.Evaluation;
 
 namespace GrpcRec.Training.Learning;
 
@@ -29,8 +30,12 @@ public sealed record EpochRecord(
 }
 
 /// <param name="Manifest">As it was written, with test metrics.</param>
-/// <param name="Metrics">On the test split, through the engine; empty without one.</param>
+/// <param name="Test">On the test split, through the engine; without metrics where there is none.</param>
 /// <param name="BestEpoch">Whose weights were written.</param>
 /// <param name="Criterion">What chose it, for example <c>ndcg@10</c>; <c>last epoch</c> without a validation split.</param>
 public sealed record TrainingOutcome(
-    ModelManifest Manifest, IReadOnlyDictionary<string, double> Metrics, IReadOnlyList<EpochRecord> History, int BestEpoch, string Criterion, TrainingEnd End);
+    ModelManifest Manifest, EvaluationReport Test, IReadOnlyList<EpochRecord> History, int BestEpoch, string Criterion, TrainingEnd End)
+{
+    /// <summary>On the test split.</summary>
+    public IReadOnlyDictionary<string, double> Metrics => Test.Metrics;
+}
