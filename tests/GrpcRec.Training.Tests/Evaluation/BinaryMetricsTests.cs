@@ -30,6 +30,8 @@ public sealed class BinaryMetricsTests
         Assert.Equal(6.0 / 7, metrics["f1/x"], 12);
         Assert.Equal(3.0 / 5, metrics["positives/x"], 12);
         Assert.Equal(5, metrics["count/x"]);
+        // Bins by score: 0.25, 0.5, the two of 0.6 together, 0.9.
+        Assert.Equal((0.25 + 0.5 + Math.Abs((2 * 0.6f) - 1) + (1 - 0.9f)) / 5, metrics["ece/x"], 6);
         var logLoss = -(Math.Log(0.9f) + Math.Log(1.0 - 0.6f) + Math.Log(0.6f) + Math.Log(0.75) + Math.Log(0.5)) / 5;
         Assert.Equal(logLoss, metrics["logloss/x"], 12);
     }
@@ -38,7 +40,7 @@ public sealed class BinaryMetricsTests
     public void AddTo_OneLabelOnly_LeavesUndefinedMetricsOut()
     {
         var metrics = Measure([(0, 0.4f, false), (1, 0.1f, false)]);
-        Assert.Equal(["accuracy/x", "count/x", "logloss/x", "positives/x"], metrics.Keys.Order());
+        Assert.Equal(["accuracy/x", "count/x", "ece/x", "logloss/x", "positives/x"], metrics.Keys.Order());
         Assert.All(metrics.Values, v => Assert.True(double.IsFinite(v)));
     }
 

@@ -40,6 +40,36 @@ public sealed class ModelEvaluatorTests
     public void Evaluate_SequencePastTheModelsReach_StillMasksAllThatWasSeen() =>
         Assert.Equal(1.0, Evaluate([5, 4, 3, 2, 1], "abcd", maskSeen: true, maxSequenceLength: 1)["mrr@5"], 6);
 
+    /// <summary>Every user is recommended the same two items of five, or, where those were seen, the next.</summary>
+    [Theory]
+    [InlineData(false, 1, 2)]
+    [InlineData(true, 2, 3)]
+    public void Evaluate_OneOrderForAll_CoversWhatItsFirstPlacesHold(bool maskSeen, int first, int firstTwo)
+    {
+        var data = TinyDataset.Of([[0, 4], [0, 1, 4]], items: 5);
+        data.Roles[1] = data.Roles[4] = SplitRole.Test;
+        var metrics = ModelEvaluator.Evaluate(
+            Model([5, 4, 3, 2, 1], 10, 5), data, NextItem, new EvaluationPlan { MaskSeen = maskSeen, Cutoffs = [1, 2] }, SplitRole.Test);
+        Assert.Equal(first / 5.0, metrics["coverage@1"], 12);
+        Assert.Equal(firstTwo / 5.0, metrics["coverage@2"], 12); // masked: 1, 2 and 2, 3
+    }
+
+    [Fact]
+    public void Report_ManyUsers_HasIntervalsAroundTheFigures()
+    {
+        var data = TinyDataset.Of([.. Enumerable.Range(0, 60).Select(s => new[] { 0, s % 3 })], items: 3);
+        for (var s = 0; s < 60; s++)
+            data.Roles[(2 * s) + 1] = SplitRole.Test;
+        var report = ModelEvaluator.Report(Model([3, 2, 1], 10, 3), data, NextItem, new EvaluationPlan { Cutoffs = [1, 3] }, SplitRole.Test);
+        var intervals = report.Bootstrap.Intervals();
+        Assert.Equal(Bootstrap.DefaultResamples, report.Bootstrap.Resamples);
+        Assert.Equal(1.0 / 3, report.Metrics["hr@1"], 12);
+        Assert.InRange(intervals["hr@1"].Low, 0.15, 0.27);
+        Assert.InRange(intervals["hr@1"].High, 0.40, 0.52);
+        Assert.Equal(new ConfidenceInterval(1, 1), intervals["hr@3"]);
+        Assert.DoesNotContain("coverage@1", intervals.Keys);
+    }
+
     [Fact]
     public void Evaluate_AnotherCatalogue_IsRefused()
     {

@@ -21,6 +21,8 @@ public sealed class MulticlassMetricsTests
         Assert.Equal((1 + 0.5 + 0) / 3, metrics["recall/x"], 12);
         Assert.Equal((0.5 + 2.0 / 3) / 3, metrics["f1/x"], 12);
         Assert.Equal(-(Math.Log(0.7f) + Math.Log(0.2f) + Math.Log(0.8f) + Math.Log(0.4f)) / 4, metrics["logloss/x"], 12);
+        // By confidence: 0.4 wrong, 0.6 wrong, 0.7 right, 0.8 right, each a bin of its own.
+        Assert.Equal((0.4 + 0.6 + 0.3 + 0.2) / 4, metrics["ece/x"], 6);
         Assert.Equal(4, metrics["count/x"]);
     }
 
