@@ -63,6 +63,7 @@ static class TrainCommand
             return 1;
         }
         if (last.Metrics.Count > 0) console.Write(MetricTable.Build(last.Metrics, MetricTable.ByBaseline(last.BaselineMetrics), new Dictionary<string, double>()));
+        if (last.Relatedness is { } relatedness) RelatednessTable.Write(console, relatedness);
         console.WriteLine($"{last.Model.Name} {last.Model.Version} is stored{(request.Activate ? " and active" : "")}.");
         return 0;
 

@@ -216,6 +216,7 @@ public sealed class TrainingJobs : BackgroundService
                         training.BaselineMetrics.Add(last.BaselineMetrics);
                         training.Progress = last.Progress ?? training.Progress;
                         training.ImportReport = last.ImportReport ?? training.ImportReport;
+                        training.Relatedness = last.Relatedness;
                     });
                 break;
             case JobOutcome.Cancelled when job.Cancellation.IsCancellationRequested:

@@ -1,10 +1,13 @@
 using Google.Protobuf.WellKnownTypes;
 using GrpcRec.Trainer.Mapping;
+using GrpcRec.Trainer.Reports;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Events;
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.Relatedness;
 using GrpcRec.V1;
+using TaskRelatedness = GrpcRec.Training.Relatedness.TaskRelatedness;
 
 namespace GrpcRec.Trainer.Worker;
 
@@ -39,17 +42,24 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
 
         // 2. Split, and measure what a model has to beat.
         var dataset = SplitMapping.Apply(request.Split, imported.Dataset);
-        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test)
+        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test);
+        var flat = baselines
             .SelectMany(baseline => baseline.Value.Select(metric => KeyValuePair.Create($"{baseline.Key}/{metric.Key}", metric.Value)))
             .ToDictionary();
-        _state.BaselineMetrics.Add(baselines);
+        _state.BaselineMetrics.Add(flat);
 
         // 3. Train; the artefact appears whole or not at all.
-        var outcome = ModelTrainer.Train(
-            dataset, plan, options.CheckpointDirectory,
-            Path.Combine(options.ModelsDirectory, plan.ModelName, plan.ModelVersion),
-            new Throttled<TrainingProgressReport>(clock, ProgressInterval, progress => Publish(report, ProgressMapping.ToWire(progress))),
-            clock, cancellation, baselines, note);
+        var artifact = Path.Combine(options.ModelsDirectory, plan.ModelName, plan.ModelVersion);
+        var progress = new Throttled<TrainingProgressReport>(clock, ProgressInterval, progress => Publish(report, ProgressMapping.ToWire(progress)));
+        var single = request.CompareSingleTasks && plan.Tasks.Count > 1
+            ? SingleTaskTrainings.Run(dataset, plan, options.CheckpointDirectory, _ => progress, clock, cancellation, note)
+            : null;
+        var outcome = ModelTrainer.Train(dataset, plan, options.CheckpointDirectory, artifact, progress, clock, cancellation, flat, note);
+
+        // 4. Tell how the tasks stand to each other, and draw it all.
+        var relatedness = TaskRelatedness.Of(plan.Tasks, outcome.History, outcome.Metrics, single);
+        _state.Relatedness = relatedness is null ? null : RelatednessMapping.ToWire(relatedness);
+        TrainedModelReport.Write(dataset, plan, outcome, artifact, baselines, relatedness, note, cancellation);
 
         _state.State = TrainingState.Succeeded;
         _state.Model = new ModelVersion { Name = plan.ModelName, Version = plan.ModelVersion };

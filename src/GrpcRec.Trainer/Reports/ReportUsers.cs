@@ -1,0 +1,129 @@
+using System.Globalization;
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Ranking;
+using GrpcRec.Engine.Steps;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
+
+namespace GrpcRec.Trainer.Reports;
+
+/// <summary>A few users of the test split, drawn by a seed and not by how well the model did.</summary>
+static class ReportUsers
+{
+    private const int Users = 6;
+    private const int ShownEvents = 12;
+    private const int Recommended = 10;
+
+    public static IReadOnlyList<ReportUser> Pick(ModelArtifact artifact, SequenceDataset dataset, TrainingPlan plan, long seed)
+    {
+        var targets = new List<(int Sequence, int Target)>();
+        for (var s = 0; s < dataset.SequenceCount; s++)
+        {
+            var last = dataset.Offsets[s + 1] - 1;
+            if (last > dataset.Offsets[s] && dataset.Roles[last] == SplitRole.Test)
+                targets.Add((s, last));
+        }
+
+        (int Sequence, int Target)[] drawn = [.. targets];
+        new Random((int)(seed & int.MaxValue)).Shuffle(drawn);
+        using var engine = StepEngineFactory.Create(artifact, new EngineOptions { SlotCapacity = 1 });
+        var labels = TaskLabels.Build(dataset, plan.Tasks);
+        return [.. drawn.Take(Users).Select(pair => Describe(engine, artifact.Manifest, dataset, labels, plan, pair.Sequence, pair.Target))];
+    }
+
+    private static ReportUser Describe(
+        IStepEngine engine, ModelManifest manifest, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, TrainingPlan plan, int sequence, int target)
+    {
+        if (!engine.TryRent(out var slot))
+            throw new EngineException("no slot is free for the report's users");
+        try
+        {
+            // 1. Read the history as serving does.
+            var first = dataset.Offsets[sequence];
+            var start = Math.Max(first, target - manifest.MaxSequenceLength);
+            var behaviors = Array.ConvertAll(dataset.BehaviorIds[start..target], behavior => (int)behavior);
+            engine.Advance([new EventRun(slot, 0, target - start)], dataset.ItemIds.AsSpan(start, target - start), behaviors);
+
+            // 2. Ask.
+            var next = dataset.ItemIds[target];
+            var ranked = tasks.Any(task => task.Kind == TaskKind.NextItem) ? Rank(engine, slot, dataset, plan.Evaluation.MaskSeen, first, target) : null;
+            var shown = Math.Max(first, target - ShownEvents);
+            return new ReportUser(
+                dataset.SequenceKeys[sequence],
+                [.. Enumerable.Range(shown, target - shown).Select(t => Event(dataset, t))],
+                shown - first,
+                Event(dataset, target),
+                ranked is null ? null : 1 + Array.FindIndex(ranked, item => item.Item == next),
+                [.. (ranked ?? []).Take(Recommended).Select(item => new ReportItem(dataset.Items.Items[item.Item].Id, Category(dataset, item.Item), item.Score, item.Item == next))],
+                Predictions(engine, slot, tasks, next, target));
+        }
+        finally
+        {
+            engine.Return(slot);
+        }
+    }
+
+    /// <summary>The whole catalogue in order; seen items, where they are masked, but for the target itself, left out.</summary>
+    private static RankedItem[] Rank(IStepEngine engine, Slot slot, SequenceDataset dataset, bool masksSeen, int first, int target)
+    {
+        int[] excluded = masksSeen ? [.. dataset.ItemIds[first..target].Distinct().Where(item => item != dataset.ItemIds[target]).Order()] : [];
+        var query = new RankQuery { Slot = slot, K = engine.CatalogSize, Excluded = excluded };
+        engine.Rank([query]);
+        return query.Result;
+    }
+
+    private static List<ReportPrediction> Predictions(IStepEngine engine, Slot slot, IReadOnlyList<TaskLabels> tasks, int next, int target)
+    {
+        var candidate = new float[engine.CandidateWidth];
+        if (candidate.Length > 0)
+            engine.ScoreCandidates(slot, [next], candidate);
+        var sequence = new float[engine.SequenceWidth];
+        if (sequence.Length > 0)
+            engine.ScoreSequence(slot, sequence);
+        var predictions = new List<ReportPrediction>();
+        int candidateColumn = 0, sequenceColumn = 0;
+        foreach (var task in tasks)
+        {
+            var width = Math.Max(1, task.ClassNames.Length);
+            var logits = task.NeedsCandidate
+                ? task.Kind == TaskKind.NextItem && candidate.Length == 0 ? default : candidate.AsSpan(candidateColumn, width)
+                : sequence.AsSpan(sequenceColumn, width);
+            (task.NeedsCandidate ? ref candidateColumn : ref sequenceColumn) += width;
+            if (task.Kind == TaskKind.NextItem)
+                continue;
+            predictions.Add(Describe(task, logits, task.Label[target]));
+        }
+
+        return predictions;
+    }
+
+    private static ReportPrediction Describe(TaskLabels task, ReadOnlySpan<float> logits, float label)
+    {
+        if (task.Kind == TaskKind.Binary)
+        {
+            var truth = float.IsNaN(label) ? "" : label > 0.5f ? "yes" : "no";
+            return new ReportPrediction(task.Name, Percent(1 / (1 + Math.Exp(-logits[0]))), truth);
+        }
+
+        var best = 0;
+        double sum = 0;
+        for (var c = 0; c < logits.Length; c++)
+        {
+            if (logits[c] > logits[best])
+                best = c;
+        }
+
+        foreach (var logit in logits)
+            sum += Math.Exp(logit - logits[best]);
+        return new ReportPrediction(task.Name, $"{task.ClassNames[best]} ({Percent(1 / sum)})", float.IsNaN(label) ? "" : task.ClassNames[(int)label]);
+    }
+
+    private static ReportEvent Event(SequenceDataset dataset, int t) =>
+        new(dataset.Items.Items[dataset.ItemIds[t]].Id, Category(dataset, dataset.ItemIds[t]), dataset.Behaviors[dataset.BehaviorIds[t]]);
+
+    private static string Category(SequenceDataset dataset, int item) =>
+        dataset.Items.Items[item].Category is var category and >= 0 ? dataset.Categories[category] : "";
+
+    private static string Percent(double share) => share.ToString("P1", CultureInfo.InvariantCulture);
+}
