@@ -29,6 +29,30 @@ public sealed class TrainingWorkerTests(TrainingFixture training) : IClassFixtur
     }
 
     [SkippableFact]
+    public async Task Train_SeveralTasks_TellsHowTheyStandAndWritesAReport()
+    {
+        _ = Installed.Trainer;
+        await using var server = await training.StartAsync();
+        var request = training.Request(epochs: 2);
+        request.CompareSingleTasks = true;
+        using var call = new TrainingService.TrainingServiceClient(server.Channel).Train(request);
+        var end = await UntilAsync(call, state => TrainingJob.IsEnd(state.State));
+        Assert.Equal((TrainingState.Succeeded, ""), (end.State, end.Error));
+
+        string[] tasks = [.. request.Tasks.Select(task => task.Name)];
+        Assert.Equal(tasks, end.Relatedness.Tasks);
+        Assert.Equal(tasks.Length * tasks.Length, end.Relatedness.GradientCosines.Count);
+        Assert.All(Enumerable.Range(0, tasks.Length), k => Assert.Equal(1, end.Relatedness.GradientCosines[(k * tasks.Length) + k], 1e-3));
+        Assert.Equal(tasks, end.Relatedness.Gains.Select(gain => gain.Task));
+        Assert.All(end.Relatedness.Gains, gain => Assert.Equal(end.Metrics[gain.Metric], gain.MultiTask));
+
+        // What was compared with is not left among the models; the report stands beside the weights.
+        Assert.Equal(["world"], Directory.GetDirectories(server.Options.ModelsDirectory).Select(Path.GetFileName));
+        var page = Path.Combine(server.Options.ModelsDirectory, "world", end.Model.Version, "report", "report.html");
+        Assert.Contains("What the tasks have of each other", await File.ReadAllTextAsync(page), StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
     public async Task Train_Cancelled_EndsTheWorkerAndPublishesNothing()
     {
         _ = Installed.Trainer;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -39,11 +40,12 @@ static class TrainingReportWriter
         return page;
     }
 
-    /// <summary>Without the XML declaration, which has no place inside a page.</summary>
+    /// <summary>Without the XML declaration, which has no place inside a page, and with a view box, so that it scales.</summary>
     private static string Svg(ScottPlot.Plot plot)
     {
         var xml = plot.GetSvgXml(Width, Height);
-        return xml[xml.IndexOf("<svg", StringComparison.Ordinal)..];
+        var (open, picture) = (xml.IndexOf("<svg", StringComparison.Ordinal), xml.IndexOf('>', xml.IndexOf("<svg", StringComparison.Ordinal)));
+        return string.Create(CultureInfo.InvariantCulture, $"{xml[open..picture]} viewBox=\"0 0 {Width} {Height}\"{xml[picture..]}");
     }
 }
 
