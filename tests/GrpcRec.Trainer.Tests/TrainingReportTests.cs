@@ -2,6 +2,8 @@ using System.Text.Json;
 using System.Text.RegularExpressions;
 using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Reports;
+using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
 using GrpcRec.Training.Relatedness;
@@ -27,7 +29,7 @@ public sealed class TrainingReportTests : IDisposable
         Assert.DoesNotContain("<script", html, StringComparison.OrdinalIgnoreCase);
         Assert.Contains("A seesaw", html, StringComparison.Ordinal);
 
-        string[] pictures = ["losses", "validation-ranking", "validation-tasks", "tasks", "cosines", "gains", "inputs"];
+        string[] pictures = ["losses", "validation-ranking", "validation-tasks", "tasks", "cosines", "gains", "calibration", "inputs"];
         Assert.Equal(pictures, Regex.Matches(html, "<figure id=\"([^\"]+)\"><svg").Select(match => match.Groups[1].Value));
         foreach (var name in pictures)
             Assert.Equal(PngSignature, File.ReadAllBytes(Path.Combine(_models.Path, "report", name + ".png"))[..4]);
@@ -64,7 +66,7 @@ public sealed class TrainingReportTests : IDisposable
     [Fact]
     public void Write_OneTaskWithoutHistory_HasNoEmptyPicture()
     {
-        var html = File.ReadAllText(TrainingReportWriter.Write(Report() with { History = [], Relatedness = null, Inputs = [] }, _models.Path));
+        var html = File.ReadAllText(TrainingReportWriter.Write(Report() with { History = [], Relatedness = null, Inputs = [], Calibration = new Dictionary<string, IReadOnlyList<CalibrationBin>>() }, _models.Path));
         Assert.DoesNotContain("<figure", html, StringComparison.Ordinal);
     }
 
@@ -88,7 +90,7 @@ public sealed class TrainingReportTests : IDisposable
         var report = TrainingReportBuilder.Build(
             taught.Data.Dataset, Plan(taught), Outcome(taught), taught.Write(Path.Combine(_models.Path, Guid.NewGuid().ToString("N"))),
             new Dictionary<string, IReadOnlyDictionary<string, double>> { ["popularity"] = new Dictionary<string, double> { ["ndcg@10"] = 0.1 } }, relatedness, CancellationToken.None);
-        return report with { Headlines = new Dictionary<string, string> { ["next"] = "ndcg@10", ["like"] = "auc/like" } };
+        return report with { Calibration = new Dictionary<string, IReadOnlyList<CalibrationBin>> { ["like"] = [new(0.1, 0.2, 9), new(0.6, 0.5, 9)] }, Headlines = new Dictionary<string, string> { ["next"] = "ndcg@10", ["like"] = "auc/like" } };
     }
 
     private static TrainingPlan Plan(SelfTaught taught) => new()
@@ -97,7 +99,7 @@ public sealed class TrainingReportTests : IDisposable
     };
 
     private static TrainingOutcome Outcome(SelfTaught taught) => new(
-        taught.Artifact.Manifest, new Dictionary<string, double> { ["ndcg@10"] = 1, ["hr@10"] = 1 },
+        taught.Artifact.Manifest, ModelEvaluator.Report(taught.Artifact, taught.Data.Dataset, taught.Data.Tasks, taught.Data.Plan, SplitRole.Test),
         [.. Enumerable.Range(1, 3).Select(epoch => new EpochRecord(
             epoch, 3.0 / epoch, new Dictionary<string, double> { ["next"] = 2.0 / epoch, ["like"] = 0.7 / epoch },
             new Dictionary<string, double> { ["ndcg@10"] = 0.1 * epoch, ["hr@10"] = 0.2 * epoch, ["auc/like"] = 0.6 }, 1, 2)

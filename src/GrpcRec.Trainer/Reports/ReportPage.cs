@@ -44,6 +44,7 @@ static class ReportPage
             Metric = metric,
             Value = Number(report.Metrics[metric]),
             Bar = (Math.Clamp(report.Metrics[metric], 0, 1) * 100).ToString("0", CultureInfo.InvariantCulture),
+            Interval = report.Intervals.TryGetValue(metric, out var bounds) ? $"{Number(bounds[0])} … {Number(bounds[1])}" : "",
             Beside = string.Join(" · ", report.Baselines.Where(baseline => baseline.Value.ContainsKey(metric)).Select(baseline => $"{baseline.Key} {Number(baseline.Value[metric])}")),
             Others = report.Baselines.Values.Select(values => values.TryGetValue(metric, out var value) ? Number(value) : "").ToArray(),
         })];

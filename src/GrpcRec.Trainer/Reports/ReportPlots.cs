@@ -23,6 +23,8 @@ static class ReportPlots
                 yield return ("gains", "What each task has of its company: the model of all tasks less one of the task alone, test split.", Gains(relatedness));
         }
 
+        if (report.Calibration.Count > 0)
+            yield return ("calibration", "Predicted against observed, in bins of as many rows each, test split; on the diagonal a probability means what it says.", Calibration(report));
         if (report.Inputs.Count > 1)
             yield return ("inputs", "What is left of each task's metric when a part of the input is taken away or spoilt.", Inputs(report));
     }
@@ -141,6 +143,23 @@ static class ReportPlots
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual([.. relatedness.Gains.Select((gain, i) => new Tick(i, gain.Metric))]);
         plot.Add.HorizontalLine(0, 1, Colors.Gray);
         plot.Axes.Margins(vertical: 0.25);
+        return plot;
+    }
+
+    private static Plot Calibration(TrainingReport report)
+    {
+        var plot = Create("Calibration");
+        foreach (var (task, bins) in report.Calibration)
+        {
+            var line = plot.Add.Scatter(bins.Select(bin => bin.MeanPredicted).ToArray(), bins.Select(bin => bin.ObservedRate).ToArray());
+            line.LegendText = task;
+            line.LineWidth = 2;
+        }
+
+        plot.Add.Line(0, 0, 1, 1).Color = Colors.Gray;
+        plot.XLabel("mean predicted probability");
+        plot.YLabel("observed rate");
+        plot.ShowLegend(Edge.Right);
         return plot;
     }
 

@@ -29,7 +29,13 @@ sealed record TrainingReport
     /// <summary>Test split.</summary>
     public required IReadOnlyDictionary<string, double> Metrics { get; init; }
 
-    /// <summary>The same by baseline.</summary>
+    /// <summary>[low, high] of each, 95 % over resampled users.</summary>
+    public required IReadOnlyDictionary<string, double[]> Intervals { get; init; }
+
+    /// <summary>By task, bins of equal mass.</summary>
+    public required IReadOnlyDictionary<string, IReadOnlyList<CalibrationBin>> Calibration { get; init; }
+
+    /// <summary>The same metrics by baseline.</summary>
     public required IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> Baselines { get; init; }
     public required IReadOnlyList<EpochRecord> History { get; init; }
 

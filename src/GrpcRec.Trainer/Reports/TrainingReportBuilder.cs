@@ -29,6 +29,8 @@ static class TrainingReportBuilder
             Settings = Describe(plan, outcome.Manifest),
             Headlines = plan.Tasks.ToDictionary(task => task.Name, task => HeadlineMetric.Of(task.Kind, task.Name)),
             Metrics = outcome.Metrics,
+            Intervals = outcome.Test.Bootstrap.Intervals().ToDictionary(interval => interval.Key, interval => new[] { interval.Value.Low, interval.Value.High }),
+            Calibration = outcome.Test.Calibration,
             Baselines = baselines,
             History = outcome.History,
             Relatedness = relatedness,

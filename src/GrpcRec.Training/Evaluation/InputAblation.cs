@@ -62,7 +62,7 @@ public static class InputAblation
                 if (!engine.TryRent(out var slot))
                     throw new EvaluationException("The engine has no free slot to evaluate in.");
                 engine.Advance([new EventRun(slot, 0, history.Count)], history.Items, history.Behaviors);
-                scorer.Score(slot, sequence, target);
+                scorer.Score([(slot, sequence, target)]);
                 engine.Return(slot);
             }
 
