@@ -46,6 +46,10 @@ sealed record BenchmarkReport
     /// <summary>By task, bins of equal mass of the first seed's model: [mean predicted, observed rate, rows].</summary>
     public IReadOnlyDictionary<string, double[][]> Calibration { get; init; } = new Dictionary<string, double[][]>();
 
+    /// <summary>The headline metric of each task in a model of that task alone, trained in the same way with the same seeds; absent when they were not trained.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, MetricSummary>? SingleTask { get; init; }
+
     /// <summary>Training time of each seed.</summary>
     public IReadOnlyList<double> TrainingSeconds { get; init; } = [];
 
@@ -81,6 +85,8 @@ sealed record BenchmarkReport
         var table = new Table().Title(Markup.Escape(title)).Border(TableBorder.Rounded).AddColumn("metric");
         table.AddColumn(new TableColumn(Markup.Escape(Seeds.Count > 1 ? $"{Model} (mean ± std of {Seeds.Count} seeds)" : Model)).RightAligned());
         table.AddColumn(new TableColumn("95 % of users' resamples").RightAligned());
+        if (SingleTask is not null)
+            table.AddColumn(new TableColumn("each task alone").RightAligned());
         foreach (var baseline in Baselines.Keys)
             table.AddColumn(new TableColumn(Markup.Escape(baseline)).RightAligned());
         foreach (var (metric, summary) in Metrics.OrderBy(entry => entry.Key, StringComparer.Ordinal))
@@ -88,7 +94,8 @@ sealed record BenchmarkReport
             var spread = Seeds.Count > 1 ? $" ± {summary.Std:F4}" : "";
             var interval = Ci.TryGetValue(metric, out var bounds) ? $"{bounds[0]:F4} … {bounds[1]:F4}" : "";
             var cells = Baselines.Values.Select(metrics => metrics.TryGetValue(metric, out var value) ? $"{value:F4}" : "");
-            table.AddRow([Markup.Escape(metric), $"{summary.Mean:F4}{spread}", interval, .. cells]);
+            string[] alone = SingleTask is null ? [] : [SingleTask.TryGetValue(metric, out var single) ? $"{single.Mean:F4}{(Seeds.Count > 1 ? $" ± {single.Std:F4}" : "")}" : ""];
+            table.AddRow([Markup.Escape(metric), $"{summary.Mean:F4}{spread}", interval, .. alone, .. cells]);
         }
 
         return table;

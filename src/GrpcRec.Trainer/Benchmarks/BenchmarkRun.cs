@@ -1,17 +1,22 @@
 using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Display;
+using GrpcRec.Trainer.Reports;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.Relatedness;
 
 namespace GrpcRec.Trainer.Benchmarks;
 
 /// <summary>One benchmark from its data to its report: a training for each seed, or an artefact as it is.</summary>
 /// <param name="ModelDirectory">null: train.</param>
-/// <param name="OutputDirectory">null: artefacts are not kept.</param>
+/// <param name="OutputDirectory">null: artefacts and their reports are not kept.</param>
 sealed record BenchmarkRun(
     BenchmarkPreset Preset, string DataRoot, string? ModelDirectory, IReadOnlyList<long> Seeds, string? OutputDirectory, bool Quick)
 {
+    /// <summary>Also train each task alone, with each seed.</summary>
+    public bool ComparesSingleTasks { get; init; }
+
     public BenchmarkReport Execute(TimeProvider clock, CancellationToken cancellation)
     {
         var dataset = BenchmarkData.Load(Preset.Name, DataRoot);
@@ -24,11 +29,14 @@ sealed record BenchmarkRun(
         }
 
         var runs = new List<EvaluationReport>();
+        var alone = new List<IReadOnlyList<TaskGain>>();
         var seconds = new List<double>();
         foreach (var seed in Seeds)
         {
             var began = clock.GetTimestamp();
-            runs.Add(Train(dataset, seed, clock, cancellation));
+            var (test, gains) = Train(dataset, seed, baselines, clock, cancellation);
+            runs.Add(test);
+            alone.Add(gains);
             seconds.Add(clock.GetElapsedTime(began).TotalSeconds);
         }
 
@@ -38,11 +46,15 @@ sealed record BenchmarkRun(
             Model = Preset.Architecture.Encoder.ToString().ToLowerInvariant(),
             Seeds = Seeds,
             TrainingSeconds = seconds,
+            SingleTask = alone[0].Count == 0
+                ? null
+                : alone[0].Select((gain, k) => (gain.Metric, Summary: MetricSummary.Of([.. alone.Select(run => run[k].SingleTask)]))).ToDictionary(single => single.Metric, single => single.Summary),
             Quick = Quick,
         };
     }
 
-    private EvaluationReport Train(SequenceDataset dataset, long seed, TimeProvider clock, CancellationToken cancellation)
+    private (EvaluationReport Test, IReadOnlyList<TaskGain> Gains) Train(
+        SequenceDataset dataset, long seed, IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> baselines, TimeProvider clock, CancellationToken cancellation)
     {
         var plan = new TrainingPlan
         {
@@ -57,10 +69,20 @@ sealed record BenchmarkRun(
         try
         {
             var artifact = Path.Combine(OutputDirectory ?? scratch.FullName, plan.ModelName, plan.ModelVersion);
-            return TrainingDisplay.Run(
-                $"{Preset.Name}, seed {seed}",
-                progress => ModelTrainer.Train(dataset, plan, Path.Combine(scratch.FullName, "checkpoints"), artifact, progress, clock, cancellation, note: System.Console.Error.WriteLine))
-                .Test;
+            var checkpoints = Path.Combine(scratch.FullName, "checkpoints");
+            var single = ComparesSingleTasks && plan.Tasks.Count > 1
+                ? TrainingDisplay.Run($"{Preset.Name}, each task alone, seed {seed}", progress => SingleTaskTrainings.Run(dataset, plan, checkpoints, _ => progress, clock, cancellation, Note))
+                : null;
+            var outcome = TrainingDisplay.Run(
+                $"{Preset.Name}, seed {seed}", progress => ModelTrainer.Train(dataset, plan, checkpoints, artifact, progress, clock, cancellation, note: Note));
+            var relatedness = TaskRelatedness.Of(plan.Tasks, outcome.History, outcome.Metrics, single);
+            foreach (var warning in relatedness?.Warnings ?? [])
+                Note($"seed {seed}: {warning}");
+            if (OutputDirectory is not null)
+                TrainedModelReport.Write(dataset, plan, outcome, artifact, baselines, relatedness, Note, cancellation);
+            return (outcome.Test, relatedness?.Gains ?? []);
+
+            static void Note(string line) => System.Console.Error.WriteLine(line);
         }
         finally
         {

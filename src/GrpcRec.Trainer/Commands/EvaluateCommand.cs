@@ -19,12 +19,13 @@ static class EvaluateCommand
         var seeds = new Option<long[]>("--seeds") { Description = "One training for each.", DefaultValueFactory = _ => [1], AllowMultipleArgumentsPerToken = true };
         var minutes = new Option<double?>("--minutes") { Description = "Longest training of one seed. Default: the preset's." };
         var epochs = new Option<int?>("--epochs") { Description = "Most epochs. Default: the preset's." };
-        var output = new Option<DirectoryInfo?>("--out") { Description = "Keep the artefacts here, one directory a seed. Default: they are not kept." };
+        var output = new Option<DirectoryInfo?>("--out") { Description = "Keep the artefacts and their reports here, one directory a seed. Default: they are not kept." };
+        var compare = new Option<bool>("--compare-single-tasks") { Description = "Also train each task alone, with each seed, and show what the tasks have of each other." };
         var quick = new Option<bool>("--quick") { Description = "A minute-long form for smoke tests; its figures are not the benchmark's." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object on the last line of standard output." };
         var command = new Command("evaluate", "Trains and measures a standing benchmark, with the baselines beside it.")
         {
-            benchmark, data, model, seeds, minutes, epochs, output, quick, json,
+            benchmark, data, model, seeds, minutes, epochs, output, compare, quick, json,
         };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
@@ -39,7 +40,10 @@ static class EvaluateCommand
                     optimization = optimization with { MaxDuration = QuickDuration };
                 var run = new BenchmarkRun(
                     preset with { Optimization = optimization }, parsed.GetRequiredValue(data).FullName, parsed.GetValue(model)?.FullName,
-                    parsed.GetRequiredValue(seeds), parsed.GetValue(output)?.FullName, parsed.GetValue(quick));
+                    parsed.GetRequiredValue(seeds), parsed.GetValue(output)?.FullName, parsed.GetValue(quick))
+                {
+                    ComparesSingleTasks = parsed.GetValue(compare),
+                };
                 return Report(run, parsed.GetValue(json), cancellation);
             },
             cancellation));
