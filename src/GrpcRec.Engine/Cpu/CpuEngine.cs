@@ -62,7 +62,7 @@ public sealed unsafe class CpuEngine : IStepEngine
 
         _encoder = _model.Encoder.CreateEncoder();
         _scratch = CpuScratch.ForHeads(_model);
-        _scan = new CatalogScan(_model, _scratch);
+        _scan = new CatalogScan(_model, _scratch, options.SpareThreads);
         _heads = new CpuHeads(_model, _scratch, _scan, _layout);
         Memory = new EngineMemory
         {

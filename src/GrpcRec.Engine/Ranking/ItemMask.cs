@@ -29,9 +29,7 @@ internal sealed class ItemMask(int catalogSize)
         }
         else if (filter.AllowedItems is { } items)
         {
-            Array.Clear(_words);
-            foreach (var item in items)
-                _words[item / 64] |= 1UL << (item % 64);
+            Set(items);
         }
         else
         {
@@ -81,6 +79,24 @@ internal sealed class ItemMask(int catalogSize)
     {
         foreach (var item in items)
             _words[item / 64] &= ~(1UL << (item % 64));
+    }
+
+    /// <summary>Sets exactly what the list has.</summary>
+    private void Set(int[] items)
+    {
+        // A word is built in a register and written after each of its items: to add to it in memory would wait for the last write each
+        // time, and to branch where a word ends would guess wrong.
+        Array.Clear(_words);
+        var words = _words;
+        int at = -1;
+        var word = 0UL;
+        foreach (var item in items)
+        {
+            var next = item >> 6;
+            word = (next == at ? word : 0) | (1UL << item);
+            words[next] = word;
+            at = next;
+        }
     }
 
     /// <summary>Clears what the list has not got.</summary>

@@ -7,18 +7,23 @@ namespace GrpcRec.Engine.Ranking;
 internal sealed class TopKHeap
 {
     private RankedItem[] _items = [];
-    private int _count;
+    private int _capacity, _count;
 
     /// <summary>A score below this is not kept; one equal to it may be.</summary>
     public float Threshold { get; private set; }
 
-    /// <param name="target">[k] filled by <see cref="Offer"/> and put in order by <see cref="Finish"/>.</param>
-    public void Begin(RankedItem[] target)
+    /// <summary>Kept so far, in no order.</summary>
+    public ReadOnlySpan<RankedItem> Items => _items.AsSpan(0, _count);
+
+    /// <param name="target">[≥ k] filled by <see cref="Offer"/> and put in order by <see cref="Finish"/>.</param>
+    public void Begin(RankedItem[] target, int k)
     {
-        _items = target;
-        _count = 0;
-        Threshold = target.Length == 0 ? float.PositiveInfinity : float.NegativeInfinity;
+        (_items, _capacity, _count) = (target, k, 0);
+        Threshold = k == 0 ? float.PositiveInfinity : float.NegativeInfinity;
     }
+
+    /// <summary>Keeps nothing below a score that some k items are known to reach, wherever those were offered.</summary>
+    public void Raise(float threshold) => Threshold = MathF.Max(Threshold, threshold);
 
     /// <summary>Scores that are no number are not kept.</summary>
     public void Offer(int item, float score)
@@ -26,7 +31,7 @@ internal sealed class TopKHeap
         if (!(score >= Threshold))
             return;
         var offered = new RankedItem(item, score);
-        if (_count < _items.Length)
+        if (_count < _capacity)
         {
             _items[_count] = offered;
             Rise(_count++);
@@ -37,8 +42,8 @@ internal sealed class TopKHeap
             Sink(_count);
         }
 
-        if (_count > 0 && _count == _items.Length)
-            Threshold = _items[0].Score;
+        if (_count > 0 && _count == _capacity)
+            Raise(_items[0].Score);
     }
 
     /// <summary>Best first: the root, which is the worst, goes to the end again and again.</summary>

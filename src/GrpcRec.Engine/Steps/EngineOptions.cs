@@ -65,4 +65,8 @@ public sealed record EngineOptions
     /// </summary>
     [Range(0L, MaxScanTableBudgetBytes)]
     public long ScanTableBudgetBytes { get; init; } = 1L << 30;
+
+    /// <summary>Who may help to rank a catalogue; null: the calling thread does it alone. The answer is the same.</summary>
+    [JsonIgnore]
+    public ISpareThreads? SpareThreads { get; init; }
 }

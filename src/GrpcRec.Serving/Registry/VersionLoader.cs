@@ -50,7 +50,7 @@ internal sealed class VersionLoader(
         var slots = options.Engine.SlotCapacity;
         var count = Math.Min(pool.Threads, slots);
         for (var i = 0; i < count; i++)
-            engines.Add(createEngine(artifact, options.Engine with { SlotCapacity = (slots / count) + (i < slots % count ? 1 : 0) }));
+            engines.Add(createEngine(artifact, options.Engine with { SlotCapacity = (slots / count) + (i < slots % count ? 1 : 0), SpareThreads = pool }));
     }
 
     private static void Drop(List<IStepEngine> engines)

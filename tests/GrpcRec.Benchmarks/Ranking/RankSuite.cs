@@ -26,20 +26,20 @@ public sealed class RankSuite : IBenchmarkSuite
         ("rank_1m_filter_50pct", 0.5, null),
     ];
 
-    private const string CategoryRow = "rank_1m_filter_category";
+    private const string CategoryRow = "rank_1m_filter_category", PieceRow = "rank_1m_filter_10pct_piece";
 
     public string Name => "rank";
 
     public string Summary => $"The exact best {K} of a whole catalogue (E={Width}) against ONNX Runtime's MatMul and TopK, and what filters cost.";
 
-    public IReadOnlyList<string> RowNames { get; } = [.. SmallRows.Select(row => row.Row), BandwidthRow, .. LargeRows.Select(row => row.Row), .. Filters.Select(row => row.Row), CategoryRow];
+    public IReadOnlyList<string> RowNames { get; } = [.. SmallRows.Select(row => row.Row), BandwidthRow, .. LargeRows.Select(row => row.Row), .. Filters.Select(row => row.Row), PieceRow, CategoryRow];
 
     public IEnumerable<BenchmarkRow> Run(BenchmarkContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
         foreach (var row in AgainstOnnx(context, Small, SmallRows))
             yield return row;
-        if (!context.WantsAny([BandwidthRow, CategoryRow, .. LargeRows.Select(row => row.Row), .. Filters.Select(row => row.Row)]))
+        if (!context.WantsAny([BandwidthRow, PieceRow, CategoryRow, .. LargeRows.Select(row => row.Row), .. Filters.Select(row => row.Row)]))
             yield break;
         var large = Create(context, Large);
         if (context.Wants(BandwidthRow))
@@ -48,6 +48,8 @@ public sealed class RankSuite : IBenchmarkSuite
             yield return row;
         foreach (var (row, share, goal) in Filters.Where(filter => context.Wants(filter.Row)))
             yield return Filtered(context, large, row, goal, new RankFilter { AllowedItems = Sample(share) }, $"an ascending list of {share:P1} of the items");
+        if (context.Wants(PieceRow))
+            yield return Filtered(context, large, PieceRow, 1, new RankFilter { AllowedItems = [.. Enumerable.Range(Large / 3, Large / 10)] }, "a list of 10 % of the items, all in one piece");
         if (context.Wants(CategoryRow))
             yield return Filtered(context, large, CategoryRow, 1, new RankFilter { AllowedCategories = [7] }, $"one category of {Categories}");
     }

@@ -9,12 +9,14 @@ internal sealed unsafe class Float32Scan(CatalogTable table, float* vectors, nin
 {
     /// <param name="whole">Queries without a mask, in rows 0…</param>
     /// <param name="single">Others, wherever they stand: a mask lets most of them pass over blocks.</param>
-    public void Run(ReadOnlySpan<ScanQuery> whole, ReadOnlySpan<ScanQuery> single)
+    /// <param name="from">First block.</param>
+    /// <param name="to">Past the last block.</param>
+    public void Run(ReadOnlySpan<ScanQuery> whole, ReadOnlySpan<ScanQuery> single, int from, int to)
     {
         if (whole.Length + single.Length == 0)
             return;
         var first = stackalloc float*[BlockKernel.MaxRows];
-        for (var block = 0; block < table.Blocks; block++)
+        for (var block = from; block < to; block++)
         {
             for (var r = 0; r < BlockKernel.MaxRows; r++)
                 first[r] = table.ItemBias.Pointer + (block * BlockKernel.Columns);

@@ -103,6 +103,27 @@ internal unsafe struct Int8Query
         return true;
     }
 
+    /// <summary>Begins as another has begun, to look for candidates elsewhere. Both have the same codes and each has candidates of its own.</summary>
+    public void Begin(Int8Query* other)
+    {
+        (Offset, Scale, Norm, Error, IsFiltered) = (other->Offset, other->Scale, other->Norm, other->Error, other->IsFiltered);
+        (_k, Count, Limit, Threshold) = (other->_k, 0, other->_k, float.NegativeInfinity);
+    }
+
+    /// <summary>Takes over what another has found.</summary>
+    /// <param name="start">Its first candidate that has not been taken yet.</param>
+    /// <returns>The first that found no room; its count when all have.</returns>
+    public int Take(Int8Query* other, int start)
+    {
+        for (; start < other->Count && Count < Capacity - Int8Kernel.Columns; start++)
+        {
+            if (other->_uppers[start] >= Threshold)
+                Add(other->_items[start], other->_lowers[start], other->_uppers[start]);
+        }
+
+        return start;
+    }
+
     /// <summary>Takes an item whose score is from <paramref name="lower"/> to <paramref name="upper"/>. Room is the caller's to see to.</summary>
     public void Add(int item, float lower, float upper)
     {

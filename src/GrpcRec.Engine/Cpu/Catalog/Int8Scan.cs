@@ -20,14 +20,17 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
     /// <summary>[64].</summary>
     private float* Scores => _scratch.Pointer + (Int8Kernel.MaxRows * Int8Kernel.Columns);
 
+    /// <summary>Finds candidates: <see cref="Finish"/> makes answers of them.</summary>
     /// <param name="whole">Queries without a mask, in rows 0…; their bytes have begun, as have those of the others.</param>
     /// <param name="single">Others, wherever they stand: a mask lets most of them pass over blocks.</param>
-    public void Run(ReadOnlySpan<ScanQuery> whole, ReadOnlySpan<ScanQuery> single)
+    /// <param name="from">First block.</param>
+    /// <param name="to">Past the last block.</param>
+    public void Run(ReadOnlySpan<ScanQuery> whole, ReadOnlySpan<ScanQuery> single, int from, int to)
     {
         if (whole.Length + single.Length == 0)
             return;
         var catalog = table.Codes!;
-        for (var block = 0; block < catalog.Blocks; block++)
+        for (var block = from; block < to; block++)
         {
             for (var n = 0; n < whole.Length;)
             {
@@ -46,25 +49,27 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
                 Collect(catalog, query, block, Sums);
             }
         }
+    }
 
-        ScoreLeft(whole);
-        ScoreLeft(single);
+    /// <summary>Takes over the candidates that the same query has found on another thread.</summary>
+    public void Merge(ScanQuery query, ScanQuery other)
+    {
+        for (var next = 0; (next = query.Bytes->Take(other.Bytes, next)) < other.Bytes->Count;)
+            MakeRoom(query);
+    }
+
+    /// <summary>Scores what the bounds have left.</summary>
+    public void Finish(ScanQuery query)
+    {
+        // The likeliest set a threshold that spares most of the others.
+        query.Bytes->Prune();
+        var first = query.Bytes->BringForward();
+        list.Run(query, query.Bytes->Items[..first]);
+        query.Bytes->Keep(query.Heap.Threshold, first);
+        list.Run(query, query.Bytes->Items[first..]);
     }
 
     public void Dispose() => _scratch.Dispose();
-
-    private void ScoreLeft(ReadOnlySpan<ScanQuery> queries)
-    {
-        foreach (var query in queries)
-        {
-            // The likeliest set a threshold that spares most of the others.
-            query.Bytes->Prune();
-            var first = query.Bytes->BringForward();
-            list.Run(query, query.Bytes->Items[..first]);
-            query.Bytes->Keep(query.Heap.Threshold, first);
-            list.Run(query, query.Bytes->Items[first..]);
-        }
-    }
 
     /// <summary>Keeps the items that can still be among the best.</summary>
     /// <param name="sums">[64] of products of bytes.</param>

@@ -63,6 +63,40 @@ public sealed class Int8ScanTests
             iter: path == KernelPath.Auto ? 300 : 100);
     }
 
+    /// <summary>Whoever takes which part, the answer is that of one thread: ids, order among ties, and bits.</summary>
+    [Fact]
+    public void Run_SplitOverThreads_IsBitEqualToOneThread()
+    {
+        var helped = 0;
+        var cases =
+            from items in Gen.Enum<Items>()
+            from count in Gen.Int[1_025, 4_000]
+            from depth in Gen.Int[1, 40]
+            from queries in Gen.OneOf(Gen.Int[1, 3], Gen.Int[4, CatalogScan.MaxQueries])
+            from k in Gen.OneOf(Gen.Int[1, 40], Gen.Int[500, 1_024])
+            from excluded in Gen.Int[0, 3]
+            from seed in Gen.Int[0, 1_000_000]
+            select (items, count, depth, queries, k, excluded, seed);
+        cases.Sample(
+            c =>
+            {
+                var random = new Random(c.seed);
+                var (rows, bias) = Make(c.items, c.count, c.depth, random);
+                var queries = Enumerable.Range(0, c.queries).Select(_ => Query(c.items, rows, c.depth, random)).ToArray();
+                int[] excluded = [.. Enumerable.Range(0, c.count).Where(_ => random.Next(4) < c.excluded)];
+                using var run = new ScanRun(rows, bias, KernelPath.Auto);
+                foreach (var kind in new[] { ScanKind.Float32, ScanKind.Int8 })
+                {
+                    using var helpers = new RandomHelpers(random.Next());
+                    var split = run.Run(kind, queries, c.k, excluded, helpers, partProducts: 1);
+                    AssertEqual(run.Run(kind, queries, c.k, excluded), split);
+                    Interlocked.Add(ref helped, helpers.Helped);
+                }
+            },
+            iter: 150);
+        Assert.True(helped > 1_000, $"helpers took {helped} parts: nothing was split");
+    }
+
     [Fact]
     public void Run_LargeCatalogue_LeavesFewCandidatesAndIsBitEqualToFloat32()
     {

@@ -10,10 +10,10 @@ namespace GrpcRec.Engine.Tests.Cpu.Catalog;
 internal sealed unsafe class ScanRun : IDisposable
 {
     private readonly PackedMatrix _packed;
-    private readonly AlignedBuffer _bias, _vectors, _codes, _bytes, _sums;
-    private readonly ScanQuery[] _rows;
-    private readonly CatalogTable _table;
-    private readonly int _stride, _codeStride;
+    private readonly AlignedBuffer _bias;
+    private readonly ScanVectors _vectors;
+    private readonly Int8Catalog _bytes;
+    private readonly Dictionary<ScanKind, CatalogTable> _tables;
 
     /// <param name="rows">[V, E].</param>
     /// <param name="bias">[V].</param>
@@ -24,65 +24,58 @@ internal sealed unsafe class ScanRun : IDisposable
         _packed = PackedMatrix.FromRows(bias.Length, rows);
         _bias = new AlignedBuffer(_packed.Width);
         bias.CopyTo(new Span<float>(_bias.Pointer, bias.Length));
+        _bytes = new Int8Catalog(rows, bias, margin);
         var categories = new CategoryIndex(new ItemCatalog([]), 0);
-        _table = new CatalogTable(BlockKernel.For(path), Int8Paths.Resolve(path), rows, bias.Length, _packed, _bias, new Int8Catalog(rows, bias, margin), categories);
-        _stride = PackedMatrix.PaddedWidth(depth) + 16;
-        _codeStride = 4 * Int8Kernel.Groups(depth);
-        _vectors = new AlignedBuffer(CatalogScan.MaxQueries * _stride);
-        _codes = new AlignedBuffer(CatalogScan.MaxQueries * _codeStride);
-        _bytes = new AlignedBuffer(CatalogScan.MaxQueries * sizeof(Int8Query) / sizeof(float));
-        _rows = [.. Enumerable.Range(0, CatalogScan.MaxQueries).Select(row =>
-        {
-            var bytes = (Int8Query*)_bytes.Pointer + row;
-            bytes->Codes = (sbyte*)_codes.Pointer + (row * _codeStride);
-            return new ScanQuery(_vectors.Pointer + (row * _stride), bytes);
-        })];
-        _sums = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
+        _tables = new[] { ScanKind.Float32, ScanKind.Int8 }.ToDictionary(kind => kind, kind => new CatalogTable(
+            BlockKernel.For(path), Int8Paths.Resolve(path), rows, bias.Length, _packed, _bias, kind == ScanKind.Int8 ? _bytes : null, categories));
+        _vectors = new ScanVectors(CatalogScan.MaxQueries, PackedMatrix.PaddedWidth(depth), depth);
     }
 
     /// <summary>Candidates that bounds left at the end of the last int8 run, of all queries.</summary>
     public int Candidates { get; private set; }
 
     /// <param name="queries">Of E numbers each; at most 64.</param>
-    public RankedItem[][] Run(ScanKind kind, float[][] queries, int k, int[] excluded)
+    /// <param name="spare">Null: this thread alone.</param>
+    /// <param name="partProducts">Size of what threads share.</param>
+    public RankedItem[][] Run(ScanKind kind, float[][] queries, int k, int[] excluded, ISpareThreads? spare = null, long partProducts = SharedScan.PartProducts)
     {
-        var rows = queries.Select((query, row) =>
+        var table = _tables[kind];
+        using var thread = new ScanThread(table, _vectors);
+        using var shared = new SharedScan(table, _vectors, thread, spare, partProducts);
+        var asked = queries.Select(_ => new RankQuery { Slot = default, K = k, Excluded = excluded }).ToArray();
+        var whole = 0;
+        for (var n = 0; n < queries.Length; n++)
         {
-            query.CopyTo(new Span<float>(_rows[row].Vector, query.Length));
-            return _rows[row];
-        }).ToArray();
-        var asked = rows.Select(_ => new RankQuery { Slot = default, K = k, Excluded = excluded }).ToArray();
-        for (var row = 0; row < rows.Length; row++)
-            rows[row].Begin(asked[row], null, _table.Count - excluded.Length);
-        var float32 = new Float32Scan(_table, _vectors.Pointer, _stride, _sums.Pointer);
-        if (kind == ScanKind.Float32)
-        {
-            float32.Run(rows, []);
-        }
-        else
-        {
-            using var int8 = new Int8Scan(_table, (sbyte*)_codes.Pointer, _codeStride, new ListScan(_table));
-            var inBytes = rows.Where(row => row.TryBeginBytes(_table.Codes!)).ToArray();
-            if (inBytes.Length == rows.Length)
-                int8.Run(rows, []);
+            var row = Begin(thread.Row(whole), asked[n], queries[n]);
+            if (kind == ScanKind.Float32 || row.TryBeginBytes(_bytes))
+            {
+                thread.AddWhole(row);
+                whole++;
+            }
             else
-                int8.Run([], inBytes);
-            float32.Run([], [.. rows.Except(inBytes)]);
-            Candidates = inBytes.Sum(row => row.Bytes->Count);
+            {
+                thread.AddSingle(Begin(thread.Row(CatalogScan.MaxQueries - 1 - (n - whole)), asked[n], queries[n]), inBytes: false);
+            }
         }
 
-        foreach (var row in rows)
-            row.Finish();
+        shared.Run();
+        Candidates = kind == ScanKind.Int8 ? Enumerable.Range(0, whole).Sum(row => thread.Row(row).Bytes->Count) : 0;
+        thread.Clear();
         return [.. asked.Select(query => query.Result)];
     }
 
     public void Dispose()
     {
         _packed.Dispose();
-        _table.Dispose();
-        foreach (var buffer in new[] { _bias, _vectors, _codes, _bytes, _sums })
-            buffer.Dispose();
-        foreach (var row in _rows)
-            row.Dispose();
+        _bias.Dispose();
+        _vectors.Dispose();
+        _bytes.Dispose();
+    }
+
+    private ScanQuery Begin(ScanQuery row, RankQuery query, float[] vector)
+    {
+        vector.CopyTo(new Span<float>(row.Vector, vector.Length));
+        row.Begin(query, null, _tables[ScanKind.Float32].Count - query.Excluded.Length);
+        return row;
     }
 }
