@@ -5,6 +5,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=${GRPCREC_NATIVE_BUILD:-artifacts/native}
+mkdir -p "$build"
 quick=0
 [ "${1:-}" = --quick ] && quick=1
 
