@@ -38,6 +38,7 @@ internal static class BenchCommand
         var root = new RootCommand("Measures GrpcRec beside what a user would pick instead, on the same weights, in one run. Figures of other runs or machines do not compare: ratios do.");
         foreach (var suite in BenchmarkSuites.All)
             root.Subcommands.Add(Of(suite));
+        root.Subcommands.Add(Training.TrainingProcess.Create());
         return root;
     }
 

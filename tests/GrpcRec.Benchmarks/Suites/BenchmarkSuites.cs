@@ -9,6 +9,7 @@ public static class BenchmarkSuites
         new Ranking.RankSuite(),
         new Ragged.RaggedSuite(),
         new Session.SessionSuite(),
+        new Training.TrainSuite(),
         new Kernels.KernelSuite(),
         new PeaksSuite(),
     ];
