@@ -20,7 +20,7 @@ internal sealed class TorchEvaluator(SequenceDataset dataset, IReadOnlyList<Task
         var metrics = new TaskMetrics(tasks, cutoffs);
         var windows = EventWindow.ForEvaluation(dataset, role, maxLength, minContext: (maxLength + 1) / 2);
         using var frozen = no_grad();
-        foreach (var batchWindows in EventWindow.Batch(windows, batchSize, random: null))
+        foreach (var batchWindows in EventWindow.BatchToEvaluate(windows, batchSize))
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();

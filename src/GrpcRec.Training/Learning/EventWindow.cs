@@ -83,16 +83,25 @@ internal readonly record struct EventWindow(int Sequence, int Start, int Length,
         return windows;
     }
 
-    /// <summary>
-    /// Windows of like length, about the same number of events in each batch: <paramref name="batchSize"/> times the mean length. So a step
-    /// costs the same whatever its windows' length, and an epoch has as many steps as windows/batchSize.
-    /// </summary>
-    /// <param name="random">null: by length, in their order. Otherwise which windows meet, and the order of the batches, are drawn.</param>
-    public static List<EventWindow[]> Batch(IReadOnlyList<EventWindow> windows, int batchSize, Random? random)
+    /// <summary>Batches to train on: <paramref name="batchSize"/> windows each, drawn; the last may have fewer.</summary>
+    /// <remarks>
+    /// Of mixed lengths, though batches of like length would take a tenth less time: what such a batch has in common is not the data's, and
+    /// each step learns less of it (ML-1M after two epochs: a loss of 6.34 instead of 6.20).
+    /// </remarks>
+    public static List<EventWindow[]> BatchToTrain(IReadOnlyList<EventWindow> windows, int batchSize, Random random)
     {
-        EventWindow[] sorted = [.. windows];
-        random?.Shuffle(sorted);
-        sorted = [.. sorted.OrderBy(w => w.Length)];
+        EventWindow[] shuffled = [.. windows];
+        random.Shuffle(shuffled);
+        return [.. shuffled.Chunk(batchSize)];
+    }
+
+    /// <summary>
+    /// Batches to evaluate on: windows of like length, about <paramref name="batchSize"/> times the mean length of events in each, so that
+    /// nothing is padded.
+    /// </summary>
+    public static List<EventWindow[]> BatchToEvaluate(IReadOnlyList<EventWindow> windows, int batchSize)
+    {
+        EventWindow[] sorted = [.. windows.OrderBy(w => w.Length)];
         var events = batchSize * windows.Sum(w => (long)w.Length) / Math.Max(1, windows.Count);
         var batches = new List<EventWindow[]>();
         for (var start = 0; start < sorted.Length;)
@@ -104,10 +113,6 @@ internal readonly record struct EventWindow(int Sequence, int Start, int Length,
             start = end;
         }
 
-        if (random is null)
-            return batches;
-        EventWindow[][] shuffled = [.. batches];
-        random.Shuffle(shuffled);
-        return [.. shuffled];
+        return batches;
     }
 }

@@ -38,7 +38,7 @@ internal sealed class TrainingRun : IDisposable
     {
         (_data, _plan, _tasks, _manifest, _checkpoint, _clock, _progress, _note) = (data, plan, tasks, manifest, checkpoint, clock, progress, note);
         _windows = EventWindow.ForTraining(data, plan.Architecture.MaxSequenceLength, plan.Optimization.MinContext);
-        _stepsPerEpoch = EventWindow.Batch(_windows, plan.Optimization.BatchSize, random: null).Count;
+        _stepsPerEpoch = (_windows.Count + plan.Optimization.BatchSize - 1) / plan.Optimization.BatchSize;
         _validator = new TorchEvaluator(data, tasks, plan.Evaluation, plan.Architecture.MaxSequenceLength, plan.Optimization.BatchSize);
         _weighting = TaskWeightings.Create(plan.Optimization.Weighting, [.. tasks.Select(task => task.Definition.Weight)], plan.Optimization.Seed);
         _validates = Array.IndexOf(data.Roles, SplitRole.Validation) >= 0;
@@ -167,7 +167,7 @@ internal sealed class TrainingRun : IDisposable
     {
         var seed = Mix(_plan.Optimization.Seed, state.Epoch + 1);
         random.manual_seed(seed);
-        var batches = EventWindow.Batch(_windows, _plan.Optimization.BatchSize, new Random((int)(seed & int.MaxValue)));
+        var batches = EventWindow.BatchToTrain(_windows, _plan.Optimization.BatchSize, new Random((int)(seed & int.MaxValue)));
         var epoch = new TrainingEpoch(_data, _tasks, _model, _optimizer, _weighting, _plan.Optimization.GradientClipNorm);
         foreach (var batch in batches)
         {

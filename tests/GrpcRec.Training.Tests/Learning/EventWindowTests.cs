@@ -36,13 +36,23 @@ public class EventWindowTests
         });
 
     [Fact]
-    public void Batch_Shuffled_KeepsEveryWindowAndRepeatsBySeed()
+    public void BatchToTrain_Windows_KeepsEachAndRepeatsBySeed()
     {
         var windows = EventWindow.ForTraining(TinyData.Cycle(sequences: 30, length: 25), 7);
-        var batches = EventWindow.Batch(windows, 8, new Random(3));
+        var batches = EventWindow.BatchToTrain(windows, 8, new Random(3));
         Assert.Equal(windows.OrderBy(w => w.Start), batches.SelectMany(b => b).OrderBy(w => w.Start));
-        Assert.Equal(batches.SelectMany(b => b), EventWindow.Batch(windows, 8, new Random(3)).SelectMany(b => b));
-        Assert.NotEqual(batches.SelectMany(b => b), EventWindow.Batch(windows, 8, new Random(4)).SelectMany(b => b));
+        Assert.Equal(batches.SelectMany(b => b), EventWindow.BatchToTrain(windows, 8, new Random(3)).SelectMany(b => b));
+        Assert.NotEqual(batches.SelectMany(b => b), EventWindow.BatchToTrain(windows, 8, new Random(4)).SelectMany(b => b));
+    }
+
+    [Fact]
+    public void BatchToEvaluate_Windows_KeepsEachAmongItsLikes()
+    {
+        var windows = EventWindow.ForTraining(TinyData.Cycle(sequences: 30, length: 25), 7);
+        var batches = EventWindow.BatchToEvaluate(windows, 8);
+        Assert.Equal(windows.OrderBy(w => w.Start), batches.SelectMany(b => b).OrderBy(w => w.Start));
+        Assert.Equal(batches.SelectMany(b => b).Select(w => w.Length).Order(), batches.SelectMany(b => b).Select(w => w.Length));
+        Assert.All(batches, batch => Assert.True(batch.Length * batch[^1].Length <= 8 * 7));
     }
 
     private static List<int> Targets(SequenceDataset data, SplitRole role) =>

@@ -51,7 +51,8 @@ public class ModelTrainerTests
 
         var outcome = Train(data, plan, space);
 
-        Assert.True(outcome.Metrics["hr@1"] > 0.9, $"hr@1 is {outcome.Metrics["hr@1"]}");
+        // One of 24 by chance; a bag, which knows no order, guesses by what is missing.
+        Assert.True(outcome.Metrics["hr@1"] > 0.8, $"hr@1 is {outcome.Metrics["hr@1"]}");
         Assert.Equal(encoder, outcome.Manifest.Encoder.Kind);
         // Validation is torch's forward pass; the same split through the engine must give the same.
         var engine = ModelEvaluator.Evaluate(ModelArtifact.Load(space.Artifact()), data, plan.Tasks, plan.Evaluation, SplitRole.Validation);
