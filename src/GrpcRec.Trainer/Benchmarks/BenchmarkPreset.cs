@@ -1,4 +1,6 @@
+using System.Text.Json.Nodes;
 using GrpcRec.Engine.Models;
+using GrpcRec.Trainer.Tuning;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
 
@@ -13,6 +15,20 @@ sealed record BenchmarkPreset
     public required ArchitecturePlan Architecture { get; init; }
     public required OptimizationPlan Optimization { get; init; }
     public required EvaluationPlan Evaluation { get; init; }
+
+    /// <param name="version">Of the model to make.</param>
+    public TrainingPlan ToPlan(string version) => new()
+    {
+        ModelName = Name, ModelVersion = version, Tasks = Tasks, Architecture = Architecture, Optimization = Optimization, Evaluation = Evaluation,
+    };
+
+    /// <summary>With other settings over its own.</summary>
+    /// <exception cref="TrainingException">A name or a value that a plan does not have.</exception>
+    public BenchmarkPreset With(JsonObject settings)
+    {
+        var plan = PlanSettings.Apply(ToPlan("unused"), settings);
+        return this with { Tasks = plan.Tasks, Architecture = plan.Architecture, Optimization = plan.Optimization };
+    }
 
     private static readonly IReadOnlyList<TaskDefinition> NextItemAlone = [new() { Name = "next", Kind = TaskKind.NextItem }];
 

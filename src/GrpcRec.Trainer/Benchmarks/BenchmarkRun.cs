@@ -56,15 +56,7 @@ sealed record BenchmarkRun(
     private (EvaluationReport Test, IReadOnlyList<TaskGain> Gains) Train(
         SequenceDataset dataset, long seed, IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> baselines, TimeProvider clock, CancellationToken cancellation)
     {
-        var plan = new TrainingPlan
-        {
-            ModelName = Preset.Name,
-            ModelVersion = $"seed-{seed}",
-            Tasks = Preset.Tasks,
-            Architecture = Preset.Architecture,
-            Optimization = Preset.Optimization with { Seed = seed },
-            Evaluation = Preset.Evaluation,
-        };
+        var plan = (Preset with { Optimization = Preset.Optimization with { Seed = seed } }).ToPlan($"seed-{seed}");
         var scratch = Directory.CreateTempSubdirectory("grpcrec-evaluate-");
         try
         {

@@ -32,6 +32,14 @@ sealed record EvaluationData(SequenceDataset Dataset, IReadOnlyList<TaskDefiniti
     /// <exception cref="TrainRequestException">A file is missing or not what it should be.</exception>
     public static EvaluationData OfEvents(string? requestFile, string? dataFile, IReadOnlyList<string> tasks, CancellationToken cancellation)
     {
+        var (plan, dataset) = ToTrain(requestFile, dataFile, tasks, cancellation);
+        return new(dataset, plan.Tasks, plan.Evaluation);
+    }
+
+    /// <summary>The same with all else that the request says of a training.</summary>
+    /// <inheritdoc cref="OfEvents"/>
+    public static (TrainingPlan Plan, SequenceDataset Dataset) ToTrain(string? requestFile, string? dataFile, IReadOnlyList<string> tasks, CancellationToken cancellation)
+    {
         var request = requestFile is null ? new TrainRequest() : Read(requestFile);
         var root = Path.GetDirectoryName(Path.GetFullPath(requestFile ?? dataFile ?? "."))!;
         request.Data ??= new();
@@ -59,7 +67,7 @@ sealed record EvaluationData(SequenceDataset Dataset, IReadOnlyList<TaskDefiniti
         var plan = PlanMapping.FromWire(request, "unused");
         var (dataset, _) = TrainingDisplay.Count("rows read", progress => EventImporter.Import(
             EventFileMapping.FromWire(request.Data, root), EventFileMapping.CleaningFromWire(request.Data.Cleaning), progress, cancellation));
-        return new(SplitMapping.Apply(request.Split, dataset), plan.Tasks, plan.Evaluation);
+        return (plan, SplitMapping.Apply(request.Split, dataset));
     }
 
     private static TrainRequest Read(string file)

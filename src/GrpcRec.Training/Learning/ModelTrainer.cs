@@ -57,6 +57,6 @@ public static class ModelTrainer
         manifest = manifest with { Metrics = report.Metrics, BaselineMetrics = baselines ?? manifest.BaselineMetrics };
         var tensors = ModelTensors.Expected(manifest).ToDictionary(t => t.Key, t => new WeightTensor(t.Value, best.Weights(t.Key).ToArray()));
         ModelArtifact.Write(artifactDirectory, manifest, data.Items, tensors);
-        return new TrainingOutcome(ModelArtifact.Load(artifactDirectory).Manifest, report, state.History, state.BestEpoch, criterion, end);
+        return new TrainingOutcome(ModelArtifact.Load(artifactDirectory).Manifest, report, state.History, state.BestEpoch, criterion, end) { BestValue = state.BestValue };
     }
 }

@@ -36,6 +36,9 @@ public sealed record EpochRecord(
 public sealed record TrainingOutcome(
     ModelManifest Manifest, EvaluationReport Test, IReadOnlyList<EpochRecord> History, int BestEpoch, string Criterion, TrainingEnd End)
 {
+    /// <summary>The criterion's value at the best epoch.</summary>
+    public double BestValue { get; init; }
+
     /// <summary>On the test split.</summary>
     public IReadOnlyDictionary<string, double> Metrics => Test.Metrics;
 }

@@ -13,8 +13,8 @@ public enum WeightingKind
     Equal,
     Uncertainty,
     Dwa,
-    GradNorm,
-    PcGrad,
-    CaGrad,
+    [JsonStringEnumMemberName("gradnorm")] GradNorm,
+    [JsonStringEnumMemberName("pcgrad")] PcGrad,
+    [JsonStringEnumMemberName("cagrad")] CaGrad,
     Famo,
 }
