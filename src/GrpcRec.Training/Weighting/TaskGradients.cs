@@ -26,6 +26,12 @@ internal sealed class TaskGradients : IDisposable
         }
     }
 
+    /// <summary>
+    /// Gradients that were none, in this process: a task does not reach every parameter. They hold no memory, but TorchSharp counts each as a
+    /// tensor for ever, and whoever counts tensors must know.
+    /// </summary>
+    internal static long Absent { get; private set; }
+
     /// <summary>[K, K] inner products over the shared parameters; NaN where a task has no label in the batch.</summary>
     public double[,] Products { get; }
 
@@ -41,6 +47,7 @@ internal sealed class TaskGradients : IDisposable
             if (parts[k] is not { } part)
                 continue;
             var found = autograd.grad([part], inputs, null, retain_graph: true, create_graph: false, allow_unused: true);
+            Absent += found.Count(one => one is null || one.IsInvalid);
             gradients[k] = [.. found.Select(one => one is null || one.IsInvalid ? null : one.MoveToOuterDisposeScope())];
         }
 
