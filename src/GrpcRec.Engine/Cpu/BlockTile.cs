@@ -48,7 +48,7 @@ internal static unsafe class BlockTile
         var high = x + (3 * stride);
         var stride2 = 2 * stride;
         var end = w + (depth * BlockKernel.Columns);
-        var part = (depth + Lines - 1) / Lines * BlockKernel.Columns;
+        var part = next is null ? depth * BlockKernel.Columns : (depth + Lines - 1) / Lines * BlockKernel.Columns;
         for (nint line = 0; w < end; line += 16)
         {
             // A few lines at a time: more at once than the cache can wait for would hold up the loads of weights behind them.

@@ -146,14 +146,17 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
     {
         if (TLanes.Width == 16)
         {
-            BlockTile.Multiply<TLanes, TVector, Count1, Count4, Count0>(w, depth, x, 0, &first, second is null ? null : &second, 0, z, Columns, null, next is null ? null : &next);
-            return;
+            BlockTile.Multiply<TLanes, TVector, Count1, Count4, Count0>(w, depth, x, 0, &first, second is null ? null : &second, 0, z, Columns, null, null);
+        }
+        else
+        {
+            for (var j = 0; j < Columns; j += 8 * TLanes.Width)
+                BlockTile.MultiplyRow<TLanes, TVector>(w + j, depth, x, first + j, second is null ? null : second + j, z + j);
         }
 
+        // Four lines, after the weights that a single row waits for.
         for (var line = 0; next is not null && line < Columns; line += 16)
             TLanes.Prefetch(next + line);
-        for (var j = 0; j < Columns; j += 8 * TLanes.Width)
-            BlockTile.MultiplyRow<TLanes, TVector>(w + j, depth, x, first + j, second is null ? null : second + j, z + j);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -43,10 +43,19 @@ internal sealed class Float32Rows : IDisposable
         var torch = agreement.Error(_torch);
 
         // 2. How fast.
-        var times = EncoderTiming.Measure(_context, batches, _size.Hidden, _ours, _onnx, _torch);
+        using var weights = new ReadMemory(_size.RecurrentBytes);
+        var contestants = new ISequenceEncoder[] { _ours, _onnx, _torch }.Select(encoder => EncoderTiming.Of(encoder, batches, _size.Hidden));
+        // Alone a sequence waits for its weights: what it takes to read them as often is the bound.
+        var reading = new Contestant("reading", () =>
+        {
+            for (var t = 0; t < _size.Length; t++)
+                weights.Read();
+        });
+        var times = _context.Timer.Measure([.. contestants, .. batch == 1 ? [reading] : Array.Empty<Contestant>()]);
+        var bound = batch == 1 ? FormattableString.Invariant($"; to read the recurrent weights {_size.Length} times and do nothing takes {times[3].Median * 1e6:F1} µs, {times[3].Median / times[0].Median:P0} of ours") : "";
         var torchNote = torch <= Agreement.Float32Tolerance ? "" : ": WRONG, libtorch's kernel without gradients errs at this size on this machine";
         return BenchmarkRow.SpeedUp(row, goal, _onnx.Name, times[0], times[1], note: FormattableString.Invariant(
-            $"{times[0].Name}; largest error of h: ours {ours:E1}, ONNX Runtime {onnx:E1}; TorchSharp {times[2].Median * 1e6:F1} µs ({times[2].Median / times[0].Median:F2} of ours; error {torch:E1}{torchNote}); ours executes {batch * _size.ExecutedFlops / times[0].Median / 1e9:F0} GF/s, nominal {batch * _size.NominalFlops / times[0].Median / 1e9:F0}"));
+            $"{times[0].Name}; largest error of h: ours {ours:E1}, ONNX Runtime {onnx:E1}; TorchSharp {times[2].Median * 1e6:F1} µs ({times[2].Median / times[0].Median:F2} of ours; error {torch:E1}{torchNote}); ours executes {batch * _size.ExecutedFlops / times[0].Median / 1e9:F0} GF/s, nominal {batch * _size.NominalFlops / times[0].Median / 1e9:F0}{bound}"));
     }
 
     /// <summary>Executed operations as a share of the peak, which is measured in turns with them: the clock is the same for both.</summary>

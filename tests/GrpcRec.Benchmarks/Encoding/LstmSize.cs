@@ -18,7 +18,10 @@ public sealed record LstmSize(string RowPrefix, int Items, int Embedding, int Hi
     /// </summary>
     public double ExecutedFlops => Length * 2.0 * 4 * Hidden * Hidden * ((2 * Layers) - 1);
 
-    /// <summary>The same of a runtime that multiplies the inputs too.</summary>
+    /// <summary>Memory of all layers' recurrent weights in float32, read once a step.</summary>
+    public long RecurrentBytes => 4L * sizeof(float) * Hidden * Hidden * Layers;
+
+    /// <summary>Operations of a runtime that multiplies the inputs too.</summary>
     public double NominalFlops => ExecutedFlops + (Length * 2.0 * 4 * Hidden * Embedding);
 
     public override string ToString() => $"V={Items} E={Embedding} H={Hidden} L={Layers} T={Length}";
