@@ -79,7 +79,22 @@ internal sealed class TrainingCheckpoint(string directory)
     public ModelArtifact LoadWeights(int epoch) => ModelArtifact.Load(Weights(epoch));
 
     /// <summary>Writes the epoch's weights and moments, then the state, then removes what the state names no more.</summary>
+    /// <exception cref="TrainingException">It cannot be written: the disk is full, or the directory is not ours. What was saved before stands.</exception>
     public TrainingState Save(TrainingState state, ModelManifest manifest, ItemCatalog items, ModelParameters parameters, Adam optimizer)
+    {
+        try
+        {
+            return Write(state, manifest, items, parameters, optimizer);
+        }
+        catch (Exception fault) when (fault is ArtifactException or IOException or UnauthorizedAccessException)
+        {
+            throw new TrainingException(
+                $"The checkpoint of epoch {state.Epoch} cannot be written: check that its directory is writable and its disk has room. Started again, training goes on after the last epoch that was saved.",
+                fault);
+        }
+    }
+
+    private TrainingState Write(TrainingState state, ModelManifest manifest, ItemCatalog items, ModelParameters parameters, Adam optimizer)
     {
         Directory.CreateDirectory(directory);
         if (Directory.Exists(Weights(state.Epoch)))
