@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Text.Json.Serialization;
+using GrpcRec.Engine.Cuda;
 using GrpcRec.Engine.Models;
 
 namespace GrpcRec.Engine.Steps;
@@ -7,9 +8,12 @@ namespace GrpcRec.Engine.Steps;
 [JsonConverter(typeof(JsonStringEnumConverter<EngineKind>))]
 public enum EngineKind
 {
-    /// <summary>The vectorised engine where the processor has 256-bit or wider vectors with fused multiply-add, the scalar one elsewhere.</summary>
+    /// <summary>An NVIDIA device where there is one with kernels for it and it runs such a model; else the vectorised engine where the processor has 256-bit or wider vectors with fused multiply-add, the scalar one elsewhere.</summary>
     Auto,
     Cpu,
+
+    /// <summary>An NVIDIA device.</summary>
+    Cuda,
 
     /// <summary>The reference: plain loops, for tests and doubts.</summary>
     Scalar,
@@ -69,4 +73,7 @@ public sealed record EngineOptions
     /// <summary>Who may help to rank a catalogue; null: the calling thread does it alone. The answer is the same.</summary>
     [JsonIgnore]
     public ISpareThreads? SpareThreads { get; init; }
+
+    /// <summary>For <see cref="EngineKind.Cuda"/>, and for Auto where there is a device.</summary>
+    public CudaOptions Cuda { get; init; } = new();
 }

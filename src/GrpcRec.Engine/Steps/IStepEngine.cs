@@ -43,6 +43,9 @@ public interface IStepEngine : IDisposable
 
     int FreeSlots { get; }
 
+    /// <summary>The device that it runs on is gone and not yet back: no slot is to be had, and calls throw <see cref="EngineLostException"/>.</summary>
+    bool IsLost => false;
+
     /// <summary>Takes a slot with zero state. False when all are taken.</summary>
     bool TryRent(out Slot slot);
 

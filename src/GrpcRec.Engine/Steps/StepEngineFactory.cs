@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using GrpcRec.Engine.Cpu;
+using GrpcRec.Engine.Cuda;
 using GrpcRec.Engine.Models;
 
 namespace GrpcRec.Engine.Steps;
@@ -13,12 +14,15 @@ public static class StepEngineFactory
         ArgumentNullException.ThrowIfNull(artifact);
         ArgumentNullException.ThrowIfNull(options);
         Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
+        Validator.ValidateObject(options.Cuda, new ValidationContext(options.Cuda), validateAllProperties: true);
         return options.Kind switch
         {
+            EngineKind.Cuda => new CudaFailover(artifact, options),
+            EngineKind.Auto when CudaDevices.CanRun(artifact.Manifest, options) => new CudaFailover(artifact, options),
             EngineKind.Auto when CpuEngine.IsAccelerated => new CpuEngine(artifact, options),
             EngineKind.Cpu => new CpuEngine(artifact, options),
             EngineKind.Auto or EngineKind.Scalar => new ScalarEngine(artifact, options),
-            _ => throw new ValidationException($"Kind is {options.Kind}; Auto, Cpu or Scalar are allowed"),
+            _ => throw new ValidationException($"Kind is {options.Kind}; Auto, Cpu, Cuda or Scalar are allowed"),
         };
     }
 }

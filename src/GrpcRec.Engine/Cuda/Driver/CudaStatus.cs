@@ -1,0 +1,45 @@
+namespace GrpcRec.Engine.Cuda.Driver;
+
+/// <summary>The driver's answers that this code tells apart; the others are named by the driver itself.</summary>
+internal enum CudaStatus
+{
+    Success = 0,
+    InvalidValue = 1,
+    OutOfMemory = 2,
+    NoDevice = 100,
+    InvalidDevice = 101,
+    InvalidContext = 201,
+    NoBinaryForGpu = 209,
+    EccUncorrectable = 214,
+    NvlinkUncorrectable = 220,
+    NotFound = 500,
+    NotReady = 600,
+    IllegalAddress = 700,
+    LaunchTimeout = 702,
+    ContextIsDestroyed = 709,
+    Assert = 710,
+    HardwareStackError = 714,
+    LaunchFailed = 719,
+    SystemNotReady = 802,
+    Unknown = 999,
+}
+
+/// <summary>Attributes of a device, by their numbers in the driver API.</summary>
+internal enum DeviceAttribute
+{
+    MaxSharedMemoryPerBlock = 8,
+    MultiprocessorCount = 16,
+    MaxThreadsPerMultiprocessor = 39,
+    ComputeCapabilityMajor = 75,
+    ComputeCapabilityMinor = 76,
+    MaxSharedMemoryPerBlockOptin = 97,
+}
+
+/// <summary>Attributes of a function.</summary>
+internal enum FunctionAttribute
+{
+    SharedSizeBytes = 1,
+    LocalSizeBytes = 3,
+    NumRegs = 4,
+    MaxDynamicSharedSizeBytes = 8,
+}
