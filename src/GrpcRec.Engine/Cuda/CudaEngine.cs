@@ -124,8 +124,15 @@ public sealed class CudaEngine : IStepEngine
             (_items[n], _itemBehaviors[n]) = (events[n].Item, events[n].Behavior);
         }
 
-        var count = events.Length;
-        OnDevice(() => _advance.Run(_runs.AsSpan(0, count), _items.AsSpan(0, count), _itemBehaviors.AsSpan(0, count)));
+        try
+        {
+            using var scope = _model.Context.Enter();
+            _advance.Run(_runs.AsSpan(0, events.Length), _items.AsSpan(0, events.Length), _itemBehaviors.AsSpan(0, events.Length));
+        }
+        catch (CudaException fault)
+        {
+            throw Translate(fault);
+        }
     }
 
     public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
@@ -232,19 +239,6 @@ public sealed class CudaEngine : IStepEngine
         _stream.Dispose();
         _states.Dispose();
         CudaModelCache.Release(_model);
-    }
-
-    private void OnDevice(Action work)
-    {
-        try
-        {
-            using var scope = _model.Context.Enter();
-            work();
-        }
-        catch (CudaException fault)
-        {
-            throw Translate(fault);
-        }
     }
 
     private Exception Translate(CudaException fault) =>

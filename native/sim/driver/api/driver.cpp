@@ -12,7 +12,10 @@ Driver& Driver::Get() {
 void* Driver::Retain() {
   const std::lock_guard lock(mutex_);
   ++references_;
-  if (context_ == nullptr) context_ = new char;
+  if (context_ == nullptr) {
+    context_ = new char;
+    if (!Settings::Get().loses_process) sticky_ = 0;
+  }
   return context_;
 }
 

@@ -1,0 +1,278 @@
+using GrpcRec.Engine.Cuda;
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Ranking;
+using GrpcRec.Engine.Steps;
+using GrpcRec.Engine.Tests.Models;
+using Microsoft.Extensions.Time.Testing;
+
+namespace GrpcRec.Engine.Tests.Cuda;
+
+/// <summary>Devices that are missing, too small, failing or lost.</summary>
+[Collection(StandIn.Collection)]
+public sealed class CudaFaultTests
+{
+    private const int IllegalAddress = 700;
+
+    [SkippableFact]
+    public void Engines_ManyMadeUsedAndLetGo_LeaveNothing()
+    {
+        var options = StandIn.Begin();
+        var model = RandomModel.Create(new ModelShape(33, Layers: 2, BehaviorEmbedding: 3));
+        // Another model's engine keeps the context: with it gone, the driver would tidy up after us.
+        var other = StandIn.Create(RandomModel.Create(new ModelShape(4)), options);
+        var before = StandIn.Alive();
+        for (var round = 0; round < 3; round++)
+        {
+            using var first = StandIn.Create(model, options);
+            using var second = StandIn.Create(model, options);
+            Assert.True(first.TryRent(out var slot));
+            for (var n = 0; n < 6; n++)
+                first.Step([new StepEvent(slot, n, 0)]);
+            var query = new RankQuery { Slot = slot, K = 5 };
+            first.Rank([query]);
+            Assert.Equal(5, query.Result.Length);
+        }
+
+        Assert.Equal(before, StandIn.Alive());
+        other.Dispose();
+        StandIn.AssertNothingLeft();
+    }
+
+    /// <summary>Each call of the driver that can fail, at each of its first times.</summary>
+    [SkippableTheory]
+    [InlineData("cuMemAlloc_v2", 2)]
+    [InlineData("cuMemHostAlloc", 2)]
+    [InlineData("cuStreamCreate", 2)]
+    [InlineData("cuEventCreate", 2)]
+    [InlineData("cuModuleLoadData", 218)]
+    [InlineData("cuModuleGetFunction", 500)]
+    [InlineData("cuDevicePrimaryCtxRetain", 2)]
+    [InlineData("cuMemcpyHtoDAsync_v2", 1)]
+    [InlineData("cuLaunchKernel", 701)]
+    [InlineData("cuInit", 100)]
+    public void Create_CallFails_IsRefusedAndLeavesNothing(string call, int code)
+    {
+        var options = StandIn.Begin();
+        var model = RandomModel.Create(new ModelShape(8));
+        using var other = call is "cuInit" or "cuDevicePrimaryCtxRetain" ? null : StandIn.Create(RandomModel.Create(new ModelShape(4)), options);
+        var before = StandIn.Alive();
+        for (var number = 1; number < 40; number += 3)
+        {
+            StandIn.Set("FAIL", $"{call}:{number}:{code}");
+            try
+            {
+                StandIn.Create(model, options).Dispose();
+            }
+            catch (EngineException exception)
+            {
+                Assert.DoesNotContain("Exception", exception.Message, StringComparison.Ordinal);
+            }
+
+            // What a constructor had made when its next part failed is the finaliser's.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            Assert.Equal(before, StandIn.Alive());
+        }
+
+        // It does fail somewhere.
+        StandIn.Set("FAIL", $"{call}:0:{code}");
+        Assert.Throws<EngineException>(() => StandIn.Create(model, options));
+    }
+
+    [SkippableFact]
+    public void Create_DeviceTooSmall_SaysWhatToDo()
+    {
+        var options = StandIn.Begin();
+        var model = RandomModel.Create(new ModelShape(64, Catalog: 3_000));
+        StandIn.Set("MEM", "4");
+        Assert.Contains("--engine cpu", Assert.Throws<EngineException>(() => StandIn.Create(model, options)).Message, StringComparison.Ordinal);
+        StandIn.Set("MEM", "16384");
+        var refused = Assert.Throws<EngineException>(() => StandIn.Create(model, options with { MemoryBudgetBytes = 4 << 20 }));
+        Assert.Contains("--cuda-memory", refused.Message, StringComparison.Ordinal);
+        StandIn.AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void Create_TableBeyondTheBudget_ComputesPerBatch()
+    {
+        var options = StandIn.Begin();
+        using var engine = StandIn.Create(RandomModel.Create(new ModelShape(8)), options, tableBudget: 1_000);
+        Assert.False(engine.UsesGateTable);
+        Assert.Contains("computed per batch", engine.Description, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void Create_NoSuchDeviceOrKernels_SaysSo()
+    {
+        var options = StandIn.Begin();
+        var model = RandomModel.Create(new ModelShape(8));
+        Assert.Contains("--cuda-device is 3", Assert.Throws<EngineException>(() => StandIn.Create(model, options with { Device = 3 })).Message, StringComparison.Ordinal);
+        Assert.Contains("--cuda-kernels", Assert.Throws<EngineException>(() => StandIn.Create(model, options with { Kernels = "/nowhere/kernels" })).Message, StringComparison.Ordinal);
+        Assert.Contains("bf16", Assert.Throws<EngineException>(() => StandIn.Create(model, StandIn.Begin("7.5") with { Product = CudaProduct.Bfloat16 })).Message, StringComparison.Ordinal);
+        StandIn.AssertNothingLeft();
+    }
+
+    public static TheoryData<ModelShape, string> Refused => new()
+    {
+        { ModelShape.Rnn(8), "encoder kind rnn" },
+        { ModelShape.Bag(8), "encoder kind bag" },
+        { ModelShape.Cnn(8, 4, 2, 0, 2), "encoder kind cnn" },
+        { new ModelShape(8, Trunk: TrunkKind.Mmoe, Experts: 2), "trunk mmoe" },
+        { new ModelShape(8, Trunk: TrunkKind.Ple, Experts: 2), "trunk ple" },
+    };
+
+    [SkippableTheory]
+    [MemberData(nameof(Refused))]
+    public void Create_KindThatTheDeviceDoesNotRun_IsRefusedByName(ModelShape shape, string name)
+    {
+        var options = StandIn.Begin();
+        Assert.Contains(name, Assert.Throws<EngineException>(() => StandIn.Create(RandomModel.Create(shape), options)).Message, StringComparison.Ordinal);
+        StandIn.AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void Auto_PicksTheDeviceForWhatItRuns()
+    {
+        var options = StandIn.Options(StandIn.Begin()) with { Kind = EngineKind.Auto };
+        using (var engine = StepEngineFactory.Create(RandomModel.Create(new ModelShape(8)), options))
+            Assert.Equal("cuda-sm80-f16", engine.Name);
+        using (var engine = StepEngineFactory.Create(RandomModel.Create(ModelShape.Bag(8)), options))
+            Assert.StartsWith("cpu-", engine.Name, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void Device_Lost_ReinitialisesAndForgetsOldSlots()
+    {
+        var health = new EngineHealth();
+        using var engine = new CudaFailover(RandomModel.Create(new ModelShape(16)), StandIn.Options(StandIn.Begin() with { Health = health }, slots: 4));
+        Assert.True(engine.TryRent(out var old));
+        Assert.True(engine.TryRent(out var other));
+        engine.Step([new StepEvent(old, 1, 0)]);
+        var before = Hidden(engine, old);
+        StandIn.Set("FAIL", $"kernel:1:{IllegalAddress}");
+        engine.Step([new StepEvent(old, 2, 0)]);
+        Assert.Throws<EngineLostException>(() => Hidden(engine, old));
+        Assert.Equal(1, engine.Generation);
+        Assert.False(engine.IsLost);
+        Assert.False(health.IsLost);
+
+        // Slots of before are refused, given back, and not mixed up with new ones.
+        Assert.Throws<EngineLostException>(() => engine.Advance([new EventRun(other, 0, 1)], [1], [0]));
+        Assert.Equal(2, engine.FreeSlots);
+        Assert.True(engine.TryRent(out var fresh));
+        Assert.NotEqual(old, fresh);
+        engine.Return(old);
+        engine.Return(other);
+        Assert.Equal(3, engine.FreeSlots);
+        engine.Step([new StepEvent(fresh, 1, 0)]);
+        Assert.Equal(before, Hidden(engine, fresh));
+        var query = new RankQuery { Slot = fresh, K = 3 };
+        engine.Rank([query]);
+        Assert.Equal(3, query.Result.Length);
+    }
+
+    [SkippableFact]
+    public void Device_LostByOneEngine_IsLostForAllAndComesBackForAll()
+    {
+        var options = StandIn.Options(StandIn.Begin());
+        var model = RandomModel.Create(new ModelShape(16));
+        using var first = new CudaFailover(model, options);
+        using var second = new CudaFailover(model, options);
+        Assert.True(second.TryRent(out var held));
+        Lose(first);
+        Assert.Throws<EngineLostException>(() => second.Step([new StepEvent(held, 1, 0)]));
+        foreach (var engine in new[] { first, second })
+        {
+            Assert.True(engine.TryRent(out var slot));
+            engine.Step([new StepEvent(slot, 1, 0)]);
+            Assert.Contains(Hidden(engine, slot), value => value != 0);
+        }
+    }
+
+    [SkippableFact]
+    public void Device_LostForTheProcess_IsUnhealthyUntilItComesBack()
+    {
+        var health = new EngineHealth();
+        var time = new FakeTimeProvider();
+        using var engine = new CudaFailover(RandomModel.Create(new ModelShape(16)), StandIn.Options(StandIn.Begin() with { Health = health, Time = time }));
+        StandIn.Set("LOSS", "process");
+        Lose(engine);
+        Assert.True(engine.IsLost);
+        Assert.True(health.IsLost);
+        Assert.False(engine.TryRent(out _));
+        Assert.Equal(0, engine.FreeSlots);
+
+        // Not looked at again before its time.
+        StandIn.Set("LOSS", "context");
+        time.Advance(TimeSpan.FromMilliseconds(999));
+        Assert.False(engine.TryRent(out _));
+        time.Advance(TimeSpan.FromMilliseconds(2));
+        Assert.True(engine.TryRent(out var slot));
+        Assert.False(health.IsLost);
+        engine.Step([new StepEvent(slot, 1, 0)]);
+        Assert.Contains(Hidden(engine, slot), value => value != 0);
+    }
+
+    [SkippableFact]
+    public void Device_Lost_CpuTakesOver()
+    {
+        var health = new EngineHealth();
+        var model = RandomModel.Create(new ModelShape(16));
+        using var engine = new CudaFailover(model, StandIn.Options(StandIn.Begin() with { Health = health, OnLoss = DeviceLossAction.Cpu }));
+        Lose(engine);
+        Assert.StartsWith("cpu-", engine.Name, StringComparison.Ordinal);
+        Assert.True(health.IsDegraded);
+        Assert.False(health.IsLost);
+        Assert.True(engine.TryRent(out var slot));
+        engine.Step([new StepEvent(slot, 1, 0)]);
+        Assert.Contains(Hidden(engine, slot), value => value != 0);
+        StandIn.AssertNothingLeft();
+    }
+
+    [SkippableFact]
+    public void Device_LostAndToFail_StaysLost()
+    {
+        var health = new EngineHealth();
+        using (var engine = new CudaFailover(RandomModel.Create(new ModelShape(16)), StandIn.Options(StandIn.Begin() with { Health = health, OnLoss = DeviceLossAction.Fail })))
+        {
+            Lose(engine);
+            Assert.True(engine.IsLost);
+            Assert.True(health.IsLost);
+            Assert.False(engine.TryRent(out _));
+        }
+
+        Assert.False(health.IsLost);
+        StandIn.AssertNothingLeft();
+    }
+
+    /// <summary>A call that fails without a loss: the engine goes on.</summary>
+    [SkippableFact]
+    public void Call_FailsOnce_EngineGoesOn()
+    {
+        using var engine = StandIn.Create(RandomModel.Create(new ModelShape(16)), StandIn.Begin());
+        Assert.True(engine.TryRent(out var slot));
+        StandIn.Set("FAIL", "cuMemcpyDtoHAsync_v2:1:2");
+        Assert.Throws<EngineException>(() => Hidden(engine, slot));
+        Assert.All(Hidden(engine, slot), value => Assert.Equal(0, value));
+    }
+
+    private static void Lose(CudaFailover engine)
+    {
+        Assert.True(engine.TryRent(out var slot));
+        StandIn.Set("FAIL", $"kernel:1:{IllegalAddress}");
+        Assert.Throws<EngineLostException>(() =>
+        {
+            engine.Step([new StepEvent(slot, 2, 0)]);
+            Hidden(engine, slot);
+        });
+        StandIn.Set("FAIL", "");
+        engine.Return(slot);
+    }
+
+    private static float[] Hidden(IStepEngine engine, Slot slot)
+    {
+        var hidden = new float[engine.HiddenSize];
+        engine.ReadHidden(slot, hidden);
+        return hidden;
+    }
+}

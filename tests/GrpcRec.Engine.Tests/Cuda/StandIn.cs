@@ -1,0 +1,86 @@
+using System.Runtime.InteropServices;
+using GrpcRec.Engine.Cuda;
+using GrpcRec.Engine.Models;
+using GrpcRec.Engine.Steps;
+
+namespace GrpcRec.Engine.Tests.Cuda;
+
+/// <summary>
+/// The stand-in driver and the kernels that CMake has built, found in the source tree. A process has one driver, so all tests that use it
+/// are of one collection. Where it is not built they are skipped, or fail when GRPCREC_CUDA_TESTS is "all", as ./test.sh --cuda sets it.
+/// </summary>
+internal static unsafe class StandIn
+{
+    public const string Collection = "stand-in driver";
+
+    private const string HowTo = "The CUDA tests need the native build: native/scripts/get-nvcc.sh && cmake -G Ninja -B build/native -S . && cmake --build build/native";
+
+    private static readonly string[] Resources = ["device_allocations", "host_allocations", "streams", "events", "modules", "graphs"];
+    private static readonly string? Root = FindRoot();
+    private static readonly string DriverPath = Path.Combine(Root ?? "", "build/native/native/sim/driver/libcuda.so.1");
+    private static readonly string KernelsPath = Path.Combine(Root ?? "", "build/native/gr_kernels.fatbin");
+
+    /// <summary>Every capability and every case; else those that fit into a plain run.</summary>
+    public static bool All { get; } = Environment.GetEnvironmentVariable("GRPCREC_CUDA_TESTS") == "all";
+
+    public static string[] Capabilities { get; } = ["7.0", "7.5", "8.0", "8.6", "8.9", "9.0"];
+
+    /// <summary>Sets the stand-in up from its beginning. Skips the test, or fails it, where it is not built.</summary>
+    public static CudaOptions Begin(string capability = "8.0", CudaProduct product = CudaProduct.Float16)
+    {
+        if (!File.Exists(DriverPath) || !File.Exists(KernelsPath))
+        {
+            Assert.False(All, HowTo);
+            Skip.If(true, HowTo);
+        }
+
+        Set("FAIL", "");
+        Set("DELAY_US", "0");
+        Set("MEM", "16384");
+        Set("LOSS", "context");
+        Set("SCHED", "fwd");
+        Set("CC", capability);
+        return new CudaOptions { Driver = DriverPath, Kernels = KernelsPath, Product = product };
+    }
+
+    public static CudaEngine Create(ModelArtifact model, CudaOptions options, int slots = 64, long tableBudget = 512L << 20) => new(model, Options(options, slots, tableBudget));
+
+    public static EngineOptions Options(CudaOptions options, int slots = 64, long tableBudget = 512L << 20) =>
+        new() { Kind = EngineKind.Cuda, SlotCapacity = slots, GateTableBudgetBytes = tableBudget, Cuda = options };
+
+    public static void Set(string name, string value)
+    {
+        var set = (delegate* unmanaged<byte*, byte*, int>)Export("grsim_set");
+        fixed (byte* n = Text(name), v = Text(value))
+            Assert.Equal(1, set(n, v));
+    }
+
+    /// <summary>What is alive, or was done: the names stand in native/sim/driver/api/entry_context.cpp.</summary>
+    public static long Count(string name)
+    {
+        var count = (delegate* unmanaged<byte*, long>)Export("grsim_count");
+        fixed (byte* n = Text(name))
+            return count(n);
+    }
+
+    /// <summary>Everything that an engine takes from a driver has been given back.</summary>
+    public static void AssertNothingLeft() => Assert.Equal(new long[Resources.Length], Alive());
+
+    /// <summary>How many of each resource there are. While an engine holds the context, nothing but its owner frees one of them.</summary>
+    public static long[] Alive() => [.. Resources.Select(Count)];
+
+    private static byte[] Text(string text) => System.Text.Encoding.UTF8.GetBytes(text + '\0');
+
+    private static nint Export(string name) => NativeLibrary.GetExport(NativeLibrary.Load(DriverPath), name);
+
+    private static string? FindRoot()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (directory is not null && !File.Exists(Path.Combine(directory.FullName, "GrpcRec.sln")))
+            directory = directory.Parent;
+        return directory?.FullName;
+    }
+}
+
+[CollectionDefinition(StandIn.Collection, DisableParallelization = false)]
+public sealed class StandInTests;
