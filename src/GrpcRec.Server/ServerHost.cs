@@ -101,9 +101,10 @@ public static class ServerHost
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(options.Limits);
         services.AddSingleton<ServingObserver, LoggingObserver>();
+        services.AddSingleton<EngineHealth>();
         services.AddSingleton<Func<ModelArtifact, EngineOptions, IStepEngine>>(StepEngineFactory.Create);
         services.AddSingleton(provider => new ModelRegistry(
-            RegistryOptionsOf(options),
+            RegistryOptionsOf(options, provider.GetRequiredService<EngineHealth>(), provider.GetRequiredService<TimeProvider>()),
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<ServingObserver>(),
             provider.GetRequiredService<Func<ModelArtifact, EngineOptions, IStepEngine>>()));
@@ -127,11 +128,11 @@ public static class ServerHost
         services.AddTrainingJobs(options);
     }
 
-    private static RegistryOptions RegistryOptionsOf(ServerOptions options) => new()
+    private static RegistryOptions RegistryOptionsOf(ServerOptions options, EngineHealth engines, TimeProvider time) => new()
     {
         Directory = options.ModelsDirectory,
         DefaultModel = options.DefaultModel,
-        Engine = new EngineOptions { Kind = options.Engine, SlotCapacity = options.Slots },
+        Engine = new EngineOptions { Kind = options.Engine, SlotCapacity = options.Slots, Cuda = options.Cuda with { Health = engines, Time = time } },
         Compute = new ComputePoolOptions { Threads = options.Threads },
         Batching = new BatchSchedulerOptions
         {
@@ -153,13 +154,8 @@ public static class ServerHost
 
         var health = app.Services.GetRequiredService<HealthServiceImpl>();
         string[] healthy = ["", RecommendationService.Descriptor.FullName, ModelService.Descriptor.FullName, TrainingService.Descriptor.FullName];
-        foreach (var service in healthy)
-            health.SetStatus(service, HealthCheckResponse.Types.ServingStatus.Serving);
-        app.Lifetime.ApplicationStopping.Register(() =>
-        {
-            foreach (var service in healthy)
-                health.SetStatus(service, HealthCheckResponse.Types.ServingStatus.NotServing);
-        });
+        var reporter = new HealthReporter(health, app.Services.GetRequiredService<EngineHealth>(), app.Services.GetRequiredService<ILogger<HealthReporter>>(), healthy);
+        app.Lifetime.ApplicationStopping.Register(reporter.Stop);
         app.MapGrpcService<HealthServiceImpl>();
         if (options.Reflection)
             app.MapGrpcService<ReflectionServiceImpl>();
@@ -195,6 +191,7 @@ public static class ServerHost
     {
         List<ValidationResult> faults = [];
         Validator.TryValidateObject(options, new ValidationContext(options), faults, validateAllProperties: true);
+        Validator.TryValidateObject(options.Cuda, new ValidationContext(options.Cuda), faults, validateAllProperties: true);
         Validator.TryValidateObject(options.Limits, new ValidationContext(options.Limits), faults, validateAllProperties: true);
         if (faults.Count > 0)
             throw new ServerOptionsException(string.Join(" ", faults.Select(fault => fault.ErrorMessage)));

@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using GrpcRec.Engine.Cuda;
 using GrpcRec.Engine.Steps;
 using GrpcRec.Serving.Admission;
 using GrpcRec.Serving.Batching;
@@ -46,6 +47,9 @@ public sealed record ServerOptions
 
     /// <summary>Which engine runs the models. Auto: the fastest that this machine has.</summary>
     public EngineKind Engine { get; init; } = EngineKind.Auto;
+
+    /// <summary>Of the CUDA engine.</summary>
+    public CudaOptions Cuda { get; init; } = new();
 
     /// <summary>Threads that run the models, all of them together. As many as there are processors, unless something else needs some.</summary>
     [Range(1, ComputePoolOptions.MaxThreads)] public int Threads { get; init; } = new ComputePoolOptions().Threads;

@@ -8,6 +8,11 @@ public class ServingObserver
     {
     }
 
+    /// <summary>The engine's device was lost: the requests of one batch were answered UNAVAILABLE.</summary>
+    public virtual void EngineLost(string model, string reason)
+    {
+    }
+
     public virtual void VersionLoaded(string name, string version, string engine, TimeSpan duration)
     {
     }

@@ -15,16 +15,20 @@ public sealed class CudaFailover : IStepEngine
     /// <summary>Devices that are lost more often than this are broken.</summary>
     private const int MaxGenerations = 256;
 
-    private static readonly TimeSpan RetryAfter = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
 
     private readonly ModelArtifact _artifact;
     private readonly EngineOptions _options;
     private readonly int _capacity;
     private readonly Func<IStepEngine> _make;
+    private readonly Lock _gate = new();
     private IStepEngine? _engine;
     private int _generation, _rented;
-    private long _triedAt;
     private bool _disposed;
+
+    // Under the gate: a new engine is made by the timer, and put into use by the thread that calls.
+    private IStepEngine? _standby;
+    private ITimer? _retry;
     private EventRun[] _runs = [];
     private StepEvent[] _events = [];
 
@@ -58,13 +62,20 @@ public sealed class CudaFailover : IStepEngine
 
     public int SlotCapacity => _capacity;
 
-    public int FreeSlots => _engine is null ? 0 : Math.Min(_engine.FreeSlots, _capacity - _rented);
+    public int FreeSlots
+    {
+        get
+        {
+            Adopt();
+            return _engine is null ? 0 : Math.Min(_engine.FreeSlots, _capacity - _rented);
+        }
+    }
 
     public bool IsLost
     {
         get
         {
-            Recover();
+            Adopt();
             return _engine is null;
         }
     }
@@ -75,7 +86,7 @@ public sealed class CudaFailover : IStepEngine
     public bool TryRent(out Slot slot)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        Recover();
+        Adopt();
         slot = default;
         if (_engine is null || _rented == _capacity || !_engine.TryRent(out var inner))
             return false;
@@ -224,7 +235,13 @@ public sealed class CudaFailover : IStepEngine
     {
         if (_disposed)
             return;
-        _disposed = true;
+        lock (_gate)
+        {
+            _disposed = true;
+            _retry?.Dispose();
+            _standby?.Dispose();
+        }
+
         _engine?.Dispose();
         _options.Cuda.Health?.Gone(this);
     }
@@ -242,7 +259,7 @@ public sealed class CudaFailover : IStepEngine
     private IStepEngine Engine()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        Recover();
+        Adopt();
         return _engine ?? throw new EngineLostException("the CUDA device is lost and not yet back");
     }
 
@@ -251,13 +268,21 @@ public sealed class CudaFailover : IStepEngine
         _engine?.Dispose();
         _engine = null;
         _generation++;
-        _triedAt = 0;
         _options.Cuda.Health?.Lost(this, exception.Message);
-        Recover();
+        if (_options.Cuda.OnLoss == DeviceLossAction.Fail || _generation > MaxGenerations)
+            return;
+        if (!TryMake())
+        {
+            // On a timer, not when somebody calls: who is unhealthy is not called.
+            lock (_gate)
+                _retry ??= _options.Cuda.Time.CreateTimer(_ => TryMake(), null, RetryEvery, RetryEvery);
+        }
+
+        Adopt();
     }
 
-    /// <summary>Tries to make another engine, at most once in <see cref="RetryAfter"/>.</summary>
-    private void Recover()
+    /// <summary>Puts a new engine into use, where one was made.</summary>
+    private void Adopt()
     {
         if (_engine is { IsLost: false } || _disposed)
             return;
@@ -268,19 +293,32 @@ public sealed class CudaFailover : IStepEngine
             return;
         }
 
-        if (_options.Cuda.OnLoss == DeviceLossAction.Fail || _generation > MaxGenerations || (_triedAt != 0 && _options.Cuda.Time.GetElapsedTime(_triedAt) < RetryAfter))
-            return;
-        _triedAt = Math.Max(1, _options.Cuda.Time.GetTimestamp());
+        lock (_gate)
+            (_engine, _standby) = (_standby, null);
+        Name = _engine?.Name ?? Name;
+    }
+
+    private bool TryMake()
+    {
         try
         {
-            var toCpu = _options.Cuda.OnLoss == DeviceLossAction.Cpu;
-            _engine = toCpu ? CpuInstead() : _make();
-            Name = _engine.Name;
-            _options.Cuda.Health?.Recovered(this, degraded: toCpu, toCpu ? $"the CPU engine {Name} took over" : $"{Name} is back");
+            lock (_gate)
+            {
+                if (_disposed || _standby is not null)
+                    return true;
+                var toCpu = _options.Cuda.OnLoss == DeviceLossAction.Cpu;
+                _standby = toCpu ? CpuInstead() : _make();
+                _retry?.Dispose();
+                _retry = null;
+                _options.Cuda.Health?.Recovered(this, degraded: toCpu, toCpu ? $"the CPU engine {_standby.Name} took over" : $"{_standby.Name} is back");
+            }
+
+            return true;
         }
         catch (Exception exception) when (exception is EngineException or EngineLostException)
         {
             _options.Cuda.Health?.Lost(this, $"the CUDA engine does not come back: {exception.Message}");
+            return false;
         }
     }
 

@@ -17,7 +17,7 @@ internal sealed unsafe class CudaRanking : IDisposable
     /// <summary>Longer lists of exclusions are made into masks.</summary>
     private const int MaxExcluded = 512;
 
-    private const long MaskBudgetBytes = 32 << 20, ListBudgetBytes = 16 << 20;
+    private const long MaskBudgetBytes = 32 << 20, ListBudgetBytes = 8 << 20;
 
     private readonly CudaModel _model;
     private readonly CudaStream _stream;
@@ -231,7 +231,8 @@ internal sealed unsafe class CudaRanking : IDisposable
         {
             _heads.ScoreCatalog(query.Slot, logits.AsSpan(0, _catalog));
             _mask.Compile(query.Filter ?? new RankFilter(), query.Excluded, _model.Categories);
-            _heap.Begin(new RankedItem[Math.Min(query.K, _mask.Count)]);
+            var kept = Math.Min(query.K, _mask.Count);
+            _heap.Begin(new RankedItem[kept], kept);
             for (var item = 0; item < _catalog; item++)
             {
                 if ((_mask.Words[item / 64] >> (item % 64) & 1) != 0)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using GrpcRec.Engine.Cuda;
 using GrpcRec.Engine.Steps;
 
 namespace GrpcRec.Server.Commands;
@@ -27,7 +28,13 @@ public sealed class ServeOptions
     public Option<string> State { get; } = new("--state") { Description = "Directory of training jobs. Default ./state." };
     public Option<string> DefaultModel { get; } = new("--default-model") { Description = "Model that answers requests which name none. Default: the only one." };
     public Option<string> Reflection { get; } = new("--reflection") { Description = "on or off: tell tools such as grpcurl the contract. Default on." };
-    public Option<string> Engine { get; } = new("--engine") { Description = "auto, cpu or scalar. Default auto." };
+    public Option<string> Engine { get; } = new("--engine") { Description = "auto, cpu, cuda or scalar. auto: an NVIDIA device for models that it runs, where there is one. Default auto." };
+    public Option<string> CudaDevice { get; } = new("--cuda-device") { Description = "Number of the NVIDIA device, from 0. Default 0." };
+    public Option<string> CudaDriver { get; } = new("--cuda-driver") { Description = "The CUDA driver's file. Default: libcuda.so.1 as the system finds it." };
+    public Option<string> CudaKernels { get; } = new("--cuda-kernels") { Description = $"The kernels' fat binary. Default: {CudaOptions.KernelsFile} beside the program." };
+    public Option<string> CudaMemory { get; } = new("--cuda-memory") { Description = "Device memory for each model version, bytes. Default: nine tenths of what is free when it is loaded." };
+    public Option<string> CudaProducts { get; } = new("--cuda-product") { Description = "auto, float16, bfloat16 or float32: elements of the recurrent products. Default auto: float16, or bfloat16 for a model in bf16." };
+    public Option<string> OnDeviceLoss { get; } = new("--on-device-loss") { Description = "reinitialize, cpu or fail: what follows when the device is lost. Requests in flight get UNAVAILABLE in any case. Default reinitialize." };
     public Option<string> Threads { get; } = new("--threads") { Description = "Threads that run the models, all of them together. Default: one for each processor." };
     public Option<string> Slots { get; } = new("--slots") { Description = $"Sequences that a model reads at the same time. Default {Defaults.Slots}." };
     public Option<string> MaxBatch { get; } = new("--max-batch") { Description = $"Sequences stepped together on a thread at most. Default {Defaults.MaxBatchSize}." };
@@ -49,7 +56,7 @@ public sealed class ServeOptions
         Option[] all =
         [
             Listen, TlsCert, TlsKey, SocketMode, Models, DataRoot, State, DefaultModel, Reflection,
-            Engine, Threads, Slots, MaxBatch, ChunkEvents, QueueCapacity, MaxMessageBytes,
+            Engine, CudaDevice, CudaDriver, CudaKernels, CudaMemory, CudaProducts, OnDeviceLoss, Threads, Slots, MaxBatch, ChunkEvents, QueueCapacity, MaxMessageBytes,
             MaxEvents, MaxCandidates, MaxK, MaxBlocked, MaxIdBytes, MaxTasks,
             Trainer, TrainerMemory, LogLevel,
         ];
@@ -79,6 +86,15 @@ public sealed class ServeOptions
             DefaultModel = Text(DefaultModel),
             Reflection = Text(Reflection) is not { } reflection || ReadSwitch(Reflection, reflection),
             Engine = Text(Engine) is { } engine ? ReadEnum<EngineKind>(Engine, engine) : Defaults.Engine,
+            Cuda = Defaults.Cuda with
+            {
+                Device = ReadNumber(CudaDevice, Text(CudaDevice), Defaults.Cuda.Device),
+                Driver = Text(CudaDriver),
+                Kernels = Text(CudaKernels),
+                MemoryBudgetBytes = ReadNumber(CudaMemory, Text(CudaMemory), Defaults.Cuda.MemoryBudgetBytes),
+                Product = Text(CudaProducts) is { } product ? ReadEnum<CudaProduct>(CudaProducts, product) : Defaults.Cuda.Product,
+                OnLoss = Text(OnDeviceLoss) is { } loss ? ReadEnum<DeviceLossAction>(OnDeviceLoss, loss) : Defaults.Cuda.OnLoss,
+            },
             Threads = ReadNumber(Threads, Text(Threads), Defaults.Threads),
             Slots = ReadNumber(Slots, Text(Slots), Defaults.Slots),
             MaxBatchSize = ReadNumber(MaxBatch, Text(MaxBatch), Defaults.MaxBatchSize),

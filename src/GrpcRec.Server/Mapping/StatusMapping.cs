@@ -111,7 +111,7 @@ public static class StatusMapping
         RejectionKind.Overloaded => Code.ResourceExhausted,
         RejectionKind.DeadlinePassed => Code.DeadlineExceeded,
         RejectionKind.Cancelled => Code.Cancelled,
-        RejectionKind.ShuttingDown => Code.Unavailable,
+        RejectionKind.ShuttingDown or RejectionKind.Unavailable => Code.Unavailable,
         _ => Code.Internal,
     };
 

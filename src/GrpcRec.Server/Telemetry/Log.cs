@@ -38,4 +38,10 @@ public static partial class Log
 
     [LoggerMessage(12, LogLevel.Critical, "Model {Name} does not answer: {Reason} Activate a version")]
     public static partial void PointerUnreadable(this ILogger log, string name, string reason);
+
+    [LoggerMessage(13, LogLevel.Error, "The engine of {Model} lost its device; its requests were answered UNAVAILABLE: {Reason}")]
+    public static partial void EngineLost(this ILogger log, string model, string reason);
+
+    [LoggerMessage(14, LogLevel.Warning, "CUDA: {What}")]
+    public static partial void EngineHealthChanged(this ILogger log, string what);
 }

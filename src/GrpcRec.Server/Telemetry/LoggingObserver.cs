@@ -9,6 +9,8 @@ public sealed class LoggingObserver(ILogger<LoggingObserver> log) : ServingObser
 
     public override void EngineFault(string model, Exception exception) => log.EngineFault(model, exception);
 
+    public override void EngineLost(string model, string reason) => log.EngineLost(model, reason);
+
     public override void VersionLoaded(string name, string version, string engine, TimeSpan duration) =>
         log.VersionLoaded(name, version, engine, duration.TotalMilliseconds);
 

@@ -21,6 +21,9 @@ public enum RejectionKind
     /// <summary>This server is going away: ask another one.</summary>
     ShuttingDown,
 
+    /// <summary>What the server computes on is gone for now: ask again, or another one.</summary>
+    Unavailable,
+
     /// <summary>A fault of ours.</summary>
     Internal,
 }
@@ -45,6 +48,9 @@ public sealed record Rejection(RejectionKind Kind, string Reason, string Message
 
     public static Rejection ShuttingDown { get; } = new(
         RejectionKind.ShuttingDown, "SHUTTING_DOWN", "The server is shutting down; ask another one.", TimeSpan.FromSeconds(1));
+
+    public static Rejection EngineLost { get; } = new(
+        RejectionKind.Unavailable, "ENGINE_LOST", "The device that computed this request was lost; try again.", TimeSpan.FromSeconds(1));
 
     public static Rejection EngineFault { get; } = new(RejectionKind.Internal, "ENGINE_FAULT", "The engine failed on this request's batch.");
 }

@@ -1,18 +1,19 @@
 using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
+using GrpcRec.Serving.Admission;
 
 namespace GrpcRec.Serving.Batching;
 
 /// <summary>What is computed of the states that requests have left, once they have no event to read. A lane's own: one thread at a time.</summary>
-/// <param name="fault">Told of what the engine throws.</param>
-internal sealed class AnswerStage(IStepEngine engine, Action<Exception> fault)
+/// <param name="fault">Told of what the engine throws; says what the requests are answered.</param>
+internal sealed class AnswerStage(IStepEngine engine, Func<Exception, Rejection> fault)
 {
     private readonly List<BatchRequest> _ranking = [];
     private RankQuery[] _queries = [];
     private int[] _rankedItems = [];
 
     /// <summary>Answers all, and then gives each to <paramref name="leave"/> with what went wrong, if anything did.</summary>
-    public void Answer(List<BatchRequest> finished, Action<BatchRequest, bool> leave)
+    public void Answer(List<BatchRequest> finished, Action<BatchRequest, Rejection?> leave)
     {
         // All that end at the same step read the catalogue together: one pass over its memory.
         foreach (var request in finished)
@@ -21,13 +22,13 @@ internal sealed class AnswerStage(IStepEngine engine, Action<Exception> fault)
                 _ranking.Add(request);
         }
 
-        var ranked = _ranking.Count == 0 || TryRank();
+        var unranked = _ranking.Count == 0 ? null : Rank();
         _ranking.Clear();
         foreach (var request in finished)
-            leave(request, (request.RankK == 0 || ranked) && TryScore(request));
+            leave(request, (request.RankK == 0 ? null : unranked) ?? Score(request));
     }
 
-    private bool TryRank()
+    private Rejection? Rank()
     {
         if (_queries.Length < _ranking.Count)
             _queries = new RankQuery[Math.Max(_ranking.Count, 2 * _queries.Length)];
@@ -38,12 +39,11 @@ internal sealed class AnswerStage(IStepEngine engine, Action<Exception> fault)
             engine.Rank(_queries.AsSpan(0, _ranking.Count));
             for (var i = 0; i < _ranking.Count; i++)
                 _ranking[i].Ranked = _queries[i].Result;
-            return true;
+            return null;
         }
         catch (Exception exception)
         {
-            fault(exception);
-            return false;
+            return fault(exception);
         }
         finally
         {
@@ -51,7 +51,7 @@ internal sealed class AnswerStage(IStepEngine engine, Action<Exception> fault)
         }
     }
 
-    private bool TryScore(BatchRequest request)
+    private Rejection? Score(BatchRequest request)
     {
         try
         {
@@ -68,12 +68,11 @@ internal sealed class AnswerStage(IStepEngine engine, Action<Exception> fault)
                 engine.ScoreSequence(request.Slot!.Value, request.SequenceLogits);
             }
 
-            return true;
+            return null;
         }
         catch (Exception exception)
         {
-            fault(exception);
-            return false;
+            return fault(exception);
         }
     }
 

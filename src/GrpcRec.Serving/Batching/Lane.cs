@@ -32,7 +32,7 @@ internal sealed class Lane
     private readonly RequestRing _reading;
     private readonly RunBatch _batch;
     private readonly AnswerStage _answers;
-    private readonly Action<BatchRequest, bool> _leaveAnswered;
+    private readonly Action<BatchRequest, Rejection?> _leaveAnswered;
     private readonly List<BatchRequest> _arrived = [];
     private readonly List<BatchRequest> _finished = [];
     private readonly List<Slot> _lost = [];
@@ -52,7 +52,7 @@ internal sealed class Lane
         _reading = new RequestRing(engine.SlotCapacity);
         _batch = new RunBatch(Math.Min(options.MaxBatchSize, engine.SlotCapacity), options.ChunkEvents);
         _answers = new AnswerStage(engine, Report);
-        _leaveAnswered = (request, isAnswered) => Leave(request, isAnswered ? null : Rejection.EngineFault);
+        _leaveAnswered = Leave;
         // A ranking reads V rows where an event reads the weights of four gates, and does it several times as fast.
         _rankWork = engine.CatalogSize / (8 * engine.HiddenSize);
     }
@@ -121,8 +121,7 @@ internal sealed class Lane
         catch (Exception exception)
         {
             // A fault of this class or of an engine that cannot even say how many slots are free: nothing here can be trusted.
-            Report(exception);
-            AbandonAll(Rejection.EngineFault);
+            AbandonAll(Report(exception));
             lock (_worker.Gate)
                 return !_stopping;
         }
@@ -178,7 +177,7 @@ internal sealed class Lane
         if (WhyRefused(request, now) is { } refusal)
             Leave(request, refusal);
         else if (!_engine.TryRent(out var slot))
-            Leave(request, Rejection.EngineFault);
+            Leave(request, _engine.IsLost ? Rejection.EngineLost : Rejection.EngineFault);
         else
         {
             request.Slot = slot;
@@ -208,20 +207,21 @@ internal sealed class Lane
         if (_batch.Count == 0)
             return;
         var events = 0;
+        Rejection? failure = null;
         try
         {
             events = _batch.Advance(_engine, Steps(_batch.Count, shortest));
         }
         catch (Exception exception)
         {
-            Report(exception);
+            failure = Report(exception);
         }
 
         Interlocked.Add(ref _pendingWork, -events);
         foreach (var request in _batch.Requests)
         {
-            if (events == 0)
-                Leave(request, Rejection.EngineFault);
+            if (failure is not null)
+                Leave(request, failure);
             else if (request.EventsLeft == 0)
                 _finished.Add(request);
             else
@@ -311,5 +311,16 @@ internal sealed class Lane
         : now >= request.Deadline ? Rejection.DeadlinePassed
         : null;
 
-    private void Report(Exception exception) => _observer.EngineFault(_model, exception);
+    /// <returns>What the requests that it concerns are answered.</returns>
+    private Rejection Report(Exception exception)
+    {
+        if (exception is EngineLostException)
+        {
+            _observer.EngineLost(_model, exception.Message);
+            return Rejection.EngineLost;
+        }
+
+        _observer.EngineFault(_model, exception);
+        return Rejection.EngineFault;
+    }
 }

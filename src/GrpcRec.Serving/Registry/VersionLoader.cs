@@ -31,7 +31,7 @@ internal sealed class VersionLoader(
             observer.VersionLoaded(name, version, engines[0].Name, time.GetElapsedTime(started));
             return new LoadedVersion(artifact, scheduler, onIdle);
         }
-        catch (Exception exception) when (exception is ArtifactException or EngineException)
+        catch (Exception exception) when (exception is ArtifactException or EngineException or EngineLostException)
         {
             Drop(engines);
             return Fail(name, version, exception.Message, exception);

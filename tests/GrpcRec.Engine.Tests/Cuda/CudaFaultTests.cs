@@ -150,8 +150,12 @@ public sealed class CudaFaultTests
         engine.Step([new StepEvent(old, 1, 0)]);
         var before = Hidden(engine, old);
         StandIn.Set("FAIL", $"kernel:1:{IllegalAddress}");
-        engine.Step([new StepEvent(old, 2, 0)]);
-        Assert.Throws<EngineLostException>(() => Hidden(engine, old));
+        // The device tells of it whenever it does: at the latest when a result is read.
+        Assert.Throws<EngineLostException>(() =>
+        {
+            engine.Step([new StepEvent(old, 2, 0)]);
+            Hidden(engine, old);
+        });
         Assert.Equal(1, engine.Generation);
         Assert.False(engine.IsLost);
         Assert.False(health.IsLost);
