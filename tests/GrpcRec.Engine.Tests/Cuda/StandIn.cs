@@ -13,12 +13,12 @@ internal static unsafe class StandIn
 {
     public const string Collection = "stand-in driver";
 
-    private const string HowTo = "The CUDA tests need the native build: native/scripts/get-nvcc.sh && cmake -G Ninja -B build/native -S . && cmake --build build/native";
+    private const string HowTo = "The CUDA tests need the native build: native/scripts/get-nvcc.sh && cmake -B artifacts/native -S . && cmake --build artifacts/native --target kernels grsim";
 
     private static readonly string[] Resources = ["device_allocations", "host_allocations", "streams", "events", "modules", "graphs"];
     private static readonly string? Root = FindRoot();
-    private static readonly string DriverPath = Path.Combine(Root ?? "", "build/native/native/sim/driver/libcuda.so.1");
-    private static readonly string KernelsPath = Path.Combine(Root ?? "", "build/native/gr_kernels.fatbin");
+    private static readonly string DriverPath = Path.Combine(Build(Root), "native/sim/driver/libcuda.so.1");
+    private static readonly string KernelsPath = Path.Combine(Build(Root), "gr_kernels.fatbin");
 
     /// <summary>Every capability and every case; else those that fit into a plain run.</summary>
     public static bool All { get; } = Environment.GetEnvironmentVariable("GRPCREC_CUDA_TESTS") == "all";
@@ -72,6 +72,10 @@ internal static unsafe class StandIn
     private static byte[] Text(string text) => System.Text.Encoding.UTF8.GetBytes(text + '\0');
 
     private static nint Export(string name) => NativeLibrary.GetExport(NativeLibrary.Load(DriverPath), name);
+
+    /// <summary>Where CMake has built: artifacts/native in this tree, or build/native.</summary>
+    private static string Build(string? root) =>
+        new[] { "artifacts/native", "build/native" }.Select(folder => Path.Combine(root ?? "", folder)).FirstOrDefault(Directory.Exists) ?? "";
 
     private static string? FindRoot()
     {

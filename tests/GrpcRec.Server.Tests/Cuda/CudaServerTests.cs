@@ -39,7 +39,7 @@ public sealed class CudaServerTests
         for (var n = 0; n < 6; n++)
         {
             var user = User([.. Enumerable.Range(0, 1 + (n * 3)).Select(_ => Event(random.Next(ArtifactFixture.CatalogSize)))]);
-            var score = new ScoreRequest { User = user, ItemIds = { "item-1", "item-9", "item-30" } };
+            var score = new ScoreRequest { User = user, CandidateItemIds = { "item-1", "item-9", "item-30" } };
             var (ours, theirs) = (Numbers(await onDevice.ScoreAsync(score)), Numbers(await onCpu.ScoreAsync(score)));
             Assert.Equal(theirs.Length, ours.Length);
             Assert.All(ours.Zip(theirs), pair => Assert.InRange(pair.First, pair.Second - Tolerance, pair.Second + Tolerance));
@@ -112,13 +112,13 @@ public sealed class CudaServerTests
     }
 
     private static double[] Numbers(ScoreResponse reply) =>
-        [.. reply.Items.SelectMany(item => item.Predictions).Concat(reply.SequencePredictions).SelectMany(Numbers)];
+        [.. reply.Candidates.SelectMany(item => item.Predictions).Concat(reply.SequencePredictions).SelectMany(Numbers)];
 
-    private static IEnumerable<double> Numbers(Prediction prediction) => prediction.ValueCase switch
+    private static IEnumerable<double> Numbers(TaskPrediction prediction) => prediction.ValueCase switch
     {
-        Prediction.ValueOneofCase.Probability => [prediction.Probability],
-        Prediction.ValueOneofCase.Classes => prediction.Classes.Probabilities.Select(value => (double)value),
-        _ => [prediction.Score],
+        TaskPrediction.ValueOneofCase.Probability => [prediction.Probability],
+        TaskPrediction.ValueOneofCase.Classes => prediction.Classes.Probabilities,
+        _ => [prediction.Logit],
     };
 
     /// <summary>The same items in the same order, but where two scores are within the tolerance.</summary>
