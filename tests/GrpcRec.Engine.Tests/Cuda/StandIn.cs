@@ -28,12 +28,7 @@ internal static unsafe class StandIn
     /// <summary>Sets the stand-in up from its beginning. Skips the test, or fails it, where it is not built.</summary>
     public static CudaOptions Begin(string capability = "8.0", CudaProduct product = CudaProduct.Float16)
     {
-        if (!File.Exists(DriverPath) || !File.Exists(KernelsPath))
-        {
-            Assert.False(All, HowTo);
-            Skip.If(true, HowTo);
-        }
-
+        Require(File.Exists(DriverPath) && File.Exists(KernelsPath), HowTo);
         Set("FAIL", "");
         Set("DELAY_US", "0");
         Set("MEM", "16384");
@@ -47,6 +42,20 @@ internal static unsafe class StandIn
 
     public static EngineOptions Options(CudaOptions options, int slots = 64, long tableBudget = 512L << 20) =>
         new() { Kind = EngineKind.Cuda, SlotCapacity = slots, GateTableBudgetBytes = tableBudget, Cuda = options };
+
+    /// <summary>Skips the test where something is missing; in <see cref="All"/> fails it.</summary>
+    public static void Require(bool there, string what)
+    {
+        Assert.True(there || !All, what);
+        Skip.IfNot(there, what);
+    }
+
+    /// <summary>The source tree.</summary>
+    public static string RequireRoot()
+    {
+        Require(Root is not null, "needs the source tree around the tests");
+        return Root!;
+    }
 
     public static void Set(string name, string value)
     {
