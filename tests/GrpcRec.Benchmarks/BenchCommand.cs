@@ -45,6 +45,16 @@ internal static class BenchCommand
     private static Command Of(IBenchmarkSuite suite)
     {
         var command = new Command(suite.Name, $"{suite.Summary} Rows: {string.Join(", ", suite.RowNames)}.") { Json, Threads, Repeats, Filter };
+        if (suite is Encoding.EngineSuite)
+        {
+            var engine = new Option<string>("--engine") { Description = "cpu; or cuda, on this machine's device.", DefaultValueFactory = _ => "cpu" };
+            engine.AcceptOnlyFromAmong("cpu", "cuda");
+            command.Options.Add(engine);
+            command.SetAction(parsed => Run(
+                parsed.GetValue(engine) == "cuda" ? new Encoding.CudaEngineSuite() : suite, parsed.GetValue(Json), parsed.GetValue(Threads), parsed.GetValue(Repeats), parsed.GetValue(Filter) ?? ""));
+            return command;
+        }
+
         command.SetAction(parsed => Run(suite, parsed.GetValue(Json), parsed.GetValue(Threads), parsed.GetValue(Repeats), parsed.GetValue(Filter) ?? ""));
         return command;
     }

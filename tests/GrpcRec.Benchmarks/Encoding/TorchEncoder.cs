@@ -5,17 +5,21 @@ using static TorchSharp.torch;
 
 namespace GrpcRec.Benchmarks.Encoding;
 
-/// <summary>The same weights in TorchSharp: an embedding and nn.LSTM without gradients.</summary>
+/// <summary>The same weights in TorchSharp: an embedding and nn.LSTM without gradients; on a CUDA device that is cuDNN's.</summary>
 public sealed class TorchEncoder : ISequenceEncoder
 {
     private readonly Embedding _embedding;
     private readonly LSTM _lstm;
     private readonly int _threads;
+    private readonly Device _device;
 
-    public TorchEncoder(ModelArtifact model, int threads)
+    /// <param name="half">f16 weights and states, on a device.</param>
+    public TorchEncoder(ModelArtifact model, int threads, DeviceType device = DeviceType.CPU, bool half = false)
     {
         ArgumentNullException.ThrowIfNull(model);
         _threads = threads;
+        _device = new Device(device);
+        Name = device == DeviceType.CPU ? "TorchSharp" : $"TorchSharp, cuDNN{(half ? " f16" : "")}";
         var (encoder, items) = (model.Manifest.Encoder, model.Manifest.CatalogSize);
         using (no_grad())
         {
@@ -36,11 +40,23 @@ public sealed class TorchEncoder : ISequenceEncoder
             }
         }
 
+        if (device != DeviceType.CPU)
+        {
+            _embedding.to(_device);
+            _lstm.to(_device);
+        }
+
+        if (half)
+        {
+            _embedding.to(ScalarType.Float16);
+            _lstm.to(ScalarType.Float16);
+        }
+
         _embedding.eval();
         _lstm.eval();
     }
 
-    public string Name => "TorchSharp";
+    public string Name { get; }
 
     public void Prepare() => set_num_threads(_threads);
 
@@ -49,9 +65,9 @@ public sealed class TorchEncoder : ISequenceEncoder
         ArgumentNullException.ThrowIfNull(batch);
         using var mode = inference_mode();
         using var scope = NewDisposeScope();
-        var ids = tensor(batch.LongItems, [batch.Size, batch.Length]);
+        var ids = tensor(batch.LongItems, [batch.Size, batch.Length]).to(_device);
         var (_, last, _) = _lstm.forward(_embedding.forward(ids));
-        last[-1].contiguous().data<float>().CopyTo(hidden);
+        last[-1].to(ScalarType.Float32).cpu().contiguous().data<float>().CopyTo(hidden);
     }
 
     public void Dispose()

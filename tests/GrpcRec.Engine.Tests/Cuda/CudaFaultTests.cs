@@ -135,7 +135,7 @@ public sealed class CudaFaultTests
     {
         var options = StandIn.Options(StandIn.Begin()) with { Kind = EngineKind.Auto };
         using (var engine = StepEngineFactory.Create(RandomModel.Create(new ModelShape(8)), options))
-            Assert.Equal("cuda-sm80-f16", engine.Name);
+            Assert.Matches("^cuda-sm[0-9]+-f16$", engine.Name);
         using (var engine = StepEngineFactory.Create(RandomModel.Create(ModelShape.Bag(8)), options))
             Assert.StartsWith("cpu-", engine.Name, StringComparison.Ordinal);
     }

@@ -8,6 +8,7 @@ namespace GrpcRec.Engine.Tests.Cuda;
 /// <summary>
 /// The stand-in driver and the kernels that CMake has built, found in the source tree. A process has one driver, so all tests that use it
 /// are of one collection. Where it is not built they are skipped, or fail when GRPCREC_CUDA_TESTS is "all", as ./test.sh --cuda sets it.
+/// With "gpu", as ./test.sh --gpu sets it, the same tests run on this machine's device; what only a stand-in can do is skipped.
 /// </summary>
 internal static unsafe class StandIn
 {
@@ -15,19 +16,31 @@ internal static unsafe class StandIn
 
     private const string HowTo = "The CUDA tests need the native build: native/scripts/get-nvcc.sh && cmake -B artifacts/native -S . && cmake --build artifacts/native --target kernels grsim";
 
+    private const string OnDemand = "A device does not fail, count or change its order on demand: only the stand-in does.";
+
     private static readonly string[] Resources = ["device_allocations", "host_allocations", "streams", "events", "modules", "graphs"];
     private static readonly string? Root = FindRoot();
     private static readonly string DriverPath = Path.Combine(Build(Root), "native/sim/driver/libcuda.so.1");
     private static readonly string KernelsPath = Path.Combine(Build(Root), "gr_kernels.fatbin");
 
     /// <summary>Every capability and every case; else those that fit into a plain run.</summary>
-    public static bool All { get; } = Environment.GetEnvironmentVariable("GRPCREC_CUDA_TESTS") == "all";
+    public static bool All { get; } = Environment.GetEnvironmentVariable("GRPCREC_CUDA_TESTS") is "all" or "gpu";
 
-    public static string[] Capabilities { get; } = ["7.0", "7.5", "8.0", "8.6", "8.9", "9.0"];
+    /// <summary>A device has one capability; the cases of 8.0 stand for it.</summary>
+    public static string[] Capabilities { get; } = IsDevice ? ["8.0"] : ["7.0", "7.5", "8.0", "8.6", "8.9", "9.0"];
+
+    private static bool IsDevice => Environment.GetEnvironmentVariable("GRPCREC_CUDA_TESTS") == "gpu";
 
     /// <summary>Sets the stand-in up from its beginning. Skips the test, or fails it, where it is not built.</summary>
     public static CudaOptions Begin(string capability = "8.0", CudaProduct product = CudaProduct.Float16)
     {
+        if (IsDevice)
+        {
+            Skip.If(CudaDevices.Count == 0, "There is no CUDA device here, or no driver for it.");
+            Assert.True(File.Exists(KernelsPath), HowTo);
+            return new CudaOptions { Kernels = KernelsPath, Product = product };
+        }
+
         Require(File.Exists(DriverPath) && File.Exists(KernelsPath), HowTo);
         Set("FAIL", "");
         Set("DELAY_US", "0");
@@ -59,6 +72,7 @@ internal static unsafe class StandIn
 
     public static void Set(string name, string value)
     {
+        Skip.If(IsDevice, OnDemand);
         var set = (delegate* unmanaged<byte*, byte*, int>)Export("grsim_set");
         fixed (byte* n = Text(name), v = Text(value))
             Assert.Equal(1, set(n, v));
@@ -67,6 +81,7 @@ internal static unsafe class StandIn
     /// <summary>What is alive, or was done: the names stand in native/sim/driver/api/entry_context.cpp.</summary>
     public static long Count(string name)
     {
+        Skip.If(IsDevice, OnDemand);
         var count = (delegate* unmanaged<byte*, long>)Export("grsim_count");
         fixed (byte* n = Text(name))
             return count(n);

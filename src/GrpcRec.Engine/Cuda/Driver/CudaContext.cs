@@ -165,6 +165,13 @@ internal sealed unsafe class CudaContext
         }
     }
 
+    /// <summary>0 where the driver does not tell.</summary>
+    public int AttributeOrNone(DeviceAttribute attribute)
+    {
+        int value = 0;
+        return cuDeviceGetAttribute(&value, attribute, _device) == CudaStatus.Success ? value : 0;
+    }
+
     private int Attribute(DeviceAttribute attribute)
     {
         int value = 0;

@@ -28,7 +28,16 @@ internal enum CudaStatus
 internal enum DeviceAttribute
 {
     MaxSharedMemoryPerBlock = 8,
+
+    /// <summary>kHz.</summary>
+    ClockRate = 13,
     MultiprocessorCount = 16,
+
+    /// <summary>kHz.</summary>
+    MemoryClockRate = 36,
+
+    /// <summary>Bits.</summary>
+    GlobalMemoryBusWidth = 37,
     MaxThreadsPerMultiprocessor = 39,
     ComputeCapabilityMajor = 75,
     ComputeCapabilityMinor = 76,
