@@ -77,6 +77,8 @@ public sealed class CudaEngineSuite : IBenchmarkSuite
         // Products at the tensor cores' rate, or the rows of gates at the memory's: whichever takes longer.
         var roof = Math.Max(
             batch * size.ExecutedFlops / device.TensorFlops, batch * size.Length * 4.0 * size.Hidden * sizeof(ushort) / device.MemoryBytesPerSecond);
+        // A driver that does not tell its clocks.
+        roof = double.IsFinite(roof) ? roof : 0;
         var note = FormattableString.Invariant(
             $"{device.Name}; {half.Name}, error of h {error:E1}; {single.Name} {times[1].Median * 1e6:F1} µs, error {exact:E1}; roofline {roof * 1e6:F1} µs, {roof / times[0].Median:P1} reached");
         return torch is not null
