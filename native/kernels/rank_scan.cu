@@ -1,9 +1,9 @@
 // Best items of each query in each slice of the catalogue; scores live in shared memory for one tile and are gone.
 //
 // Grid (slices, ceil(queries / Q)), block of 4 warps. The block's Q queries stay in shared memory; its slice's items stream past in
-// tiles of 128 in chunks of 128 bytes a row, so the catalogue is read once for Q queries. Warp w scores items 32w ... of a tile
-// against all Q queries, then keeps the lists of queries w, w + 4, ...: a score below the list's last is dropped at once, and filters
-// are asked only of what would enter.
+// tiles of 128 in chunks of 128 bytes a row: read from memory once, and from the second-level cache by every further Q queries.
+// Warp w scores items 32w ... of a tile against all Q queries, then keeps the lists of queries w, w + 4, ...: a score below the
+// list's last is dropped at once, and filters are asked only of what would enter.
 //
 // Shared memory: two stages of 18,432 bytes, Q rows of Ep·|T| + 16, Q lists of 8·list bytes (gr_rank_scan_shared). A tile's scores,
 // [4][Q][36] floats, lie in whichever stage is free, so that the next tile's first chunk can be on its way while they are ranked.
@@ -44,8 +44,12 @@ struct QueryFilter {
 template <class T, int Q> GR_DEVICE void scan_slice(const gr_rank_args& args) {
   GR_DYNAMIC_SHARED(memory);
   const int warp = warp_id(), lane = lane_id(), width = args.width, query_row = width + 16 / (int)sizeof(T);
-  const int first_query = (int)blockIdx.y * Q, queries = min(Q, args.queries_count - first_query);
-  const int first_item = (int)blockIdx.x * args.slice, end = (int)min((int64_t)first_item + args.slice, (int64_t)args.catalog);
+  // Blocks start in the order of their linear number, so the groups of queries of one slice run side by side: the slice comes from
+  // memory once and from the second-level cache for the others.
+  const unsigned number = blockIdx.y * gridDim.x + blockIdx.x;
+  const int group = (int)(number % gridDim.y), slice = (int)(number / gridDim.y);
+  const int first_query = group * Q, queries = min(Q, args.queries_count - first_query);
+  const int first_item = slice * args.slice, end = (int)min((int64_t)first_item + args.slice, (int64_t)args.catalog);
   T* resident = reinterpret_cast<T*>(memory + 2 * kStage);
   float* list_scores = reinterpret_cast<float*>(memory + 2 * kStage + Q * query_row * (int)sizeof(T));
   int* list_items = reinterpret_cast<int*>(list_scores + Q * args.list);
@@ -103,7 +107,7 @@ template <class T, int Q> GR_DEVICE void scan_slice(const gr_rank_args& args) {
   gr_copy_wait();
   for (int q = warp; q < queries; q += 4) {
     const TopList list = list_of(q);
-    const int64_t at = ((int64_t)(first_query + q) * args.slices + blockIdx.x) * args.list;
+    const int64_t at = ((int64_t)(first_query + q) * args.slices + slice) * args.list;
     for (int i = lane; i < args.list; i += 32) {
       args.list_scores[at + i] = list.scores[i];
       args.list_items[at + i] = list.items[i] == kNoItem ? -1 : list.items[i];

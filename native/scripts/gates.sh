@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Holds what nvcc made of the kernels to kernels/budgets.txt: no spill and no local memory, registers and shared memory within budget on
 # every architecture, tensor cores and asynchronous copies in the machine code where they are due, PTX for later devices.
-# usage: gates.sh NVCC_FOLDER FATBIN      (FATBIN.ptxas beside it); ends with "N passed, N failed, N skipped"
+# usage: gates.sh NVCC_FOLDER FATBIN      (FATBIN.ptxas beside it; cuobjdump and nvdisasm in the folder); ends with "N passed, N failed, N skipped"
 set -euo pipefail
 tools=$1 fatbin=$2
 budgets=${GRPCREC_BUDGETS:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/kernels/budgets.txt}
@@ -18,14 +18,20 @@ awk '
                                print name, arch, registers, shared, lost }' "$fatbin.ptxas" | sort >"$work/ptxas"
 
 # 2. The same from the machine code: tensor-core products, asynchronous copies, accesses to local memory.
-"$tools/cuobjdump" -sass "$fatbin" | awk '
-  function put() { if (name != "") print name, arch, mma, copies, local }
-  /^[ \t]*arch = sm_/     { put(); name = ""; arch = substr($3, 4) }
-  /Function :/            { put(); name = $3; mma = copies = local = 0 }
-  / (HMMA|BMMA)\./        { mma++ }
-  / LDGSTS/               { copies++ }
-  / (STL|LDL)[. ]/        { local++ }
-  END                     { put() }' | sort >"$work/sass"
+# A cubin at a time: cuobjdump -sass starts the disassembler once for each kernel, which takes minutes.
+fatbin=$(realpath "$fatbin")
+(cd "$work" && "$tools/cuobjdump" -xelf all "$fatbin" >/dev/null)
+for arch in $architectures; do
+  cubin=$(find "$work" -name "*.sm_$arch.cubin" | head -n 1)
+  [ -n "$cubin" ] || continue  # its kernels are then missing, and said to be
+  "$tools/nvdisasm" -c "$cubin" | awk -v arch="$arch" '
+    function put() { if (name != "") print name, arch, mma, copies, local }
+    /^\.text\./       { put(); name = substr($1, 7, length($1) - 7); mma = copies = local = 0 }
+    / HMMA\./         { mma++ }
+    / LDGSTS/         { copies++ }
+    / (STL|LDL)[. ]/  { local++ }
+    END               { put() }'
+done | sort >"$work/sass"
 
 # 3. Against the budgets.
 awk -v architectures="$architectures" '

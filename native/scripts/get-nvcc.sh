@@ -89,7 +89,7 @@ PROFILE
 cp usr/share/doc/nvidia-cuda-toolkit/copyright "$prefix/LICENSE.nvidia" 2>/dev/null || true
 
 # 6. It must run, not only be there.
-for tool in nvcc ptxas fatbinary cuobjdump; do
+for tool in nvcc ptxas fatbinary cuobjdump nvdisasm; do
   "$prefix/bin/$tool" --version >/dev/null || fail "$prefix/bin/$tool does not run"
 done
 touch "$stamp"

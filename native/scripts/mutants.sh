@@ -22,7 +22,10 @@ link() {
     tsan) flags="-fsanitize=thread" ;;
     *) echo "unknown build $build_name"; return 1 ;;
   esac
-  objects=$(find "$simt/CMakeFiles/simt_$build_name.dir" "$simt/CMakeFiles/simt_${build_name}_emulator.dir" "$simt/CMakeFiles/simt_tests.dir" -name '*.o' ! -name "$kernel.cu.o")
+  # By name: a build folder that was used before may hold objects of sources that are gone.
+  objects=$(find "$simt/CMakeFiles/simt_$build_name.dir" -path '*/kernels/*.cu.o' ! -name "$kernel.cu.o"
+            find "$simt/CMakeFiles/simt_$build_name.dir" -name test_simt.cpp.o
+            find "$simt/CMakeFiles/simt_${build_name}_emulator.dir" "$simt/CMakeFiles/simt_tests.dir" -name '*.o')
   # shellcheck disable=SC2086
   ${CXX:-g++} -std=c++20 -O1 -g1 $flags -DGR_HOST_ARCH=800 -Wno-unknown-pragmas -I"$native/sim/simt" -I"$work/native/include" -x c++ -c "$work/native/kernels/$kernel.cu" -o "$work/mutant.o" &&
     ${CXX:-g++} $flags "$work/mutant.o" $objects -o "$work/mutant"
