@@ -64,8 +64,10 @@ struct RankCase {
     if (s.exclusions) {
       std::vector<int> ids, starts{0};
       for (int q = 0; q < s.queries; ++q) {
+        // Of every fourth query the best item is excluded and the last of its list; every fourth has no list.
+        const int best = q % 4 == 0 ? best_item(q) : -1;
         for (int v = 0; v < s.catalog; ++v)
-          if (q % 4 != 1 && numbers.below(4) == 0) ids.push_back(v);
+          if (v == best || (q % 4 != 1 && (best < 0 || v < best) && numbers.below(4) == 0)) ids.push_back(v);
         starts.push_back((int)ids.size());
       }
       excluded = ExactBuffer<int>(ids);
@@ -77,6 +79,13 @@ struct RankCase {
     if (setup.masks && mask_rows[query] >= 0 && !(masks[(size_t)mask_rows[query] * words + item / 32] >> (item % 32) & 1)) return false;
     if (!setup.exclusions) return true;
     return !std::binary_search(excluded.data() + excluded_starts[query], excluded.data() + excluded_starts[query + 1], item);
+  }
+
+  int best_item(int query) const {
+    int best = 0;
+    for (int v = 1; v < setup.catalog; ++v)
+      if (score(query, v) > score(query, best)) best = v;
+    return best;
   }
 
   /// All allowed items, best first.
