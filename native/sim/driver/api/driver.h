@@ -15,7 +15,7 @@ struct Module;
 
 struct Function {
   Module* module = nullptr;
-  std::unique_ptr<Program> program;
+  std::shared_ptr<const Program> program;
   int registers = 32;
   int max_dynamic_shared = 48 << 10;
 };

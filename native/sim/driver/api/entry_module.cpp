@@ -1,6 +1,7 @@
 // Modules, functions and launches.
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 #include "entry.h"
 #include "fatbin.h"
@@ -25,6 +26,23 @@ Addresses PlaceVariables(const Unit& unit) {
   return addresses;
 }
 
+using Programs = std::map<std::string, std::shared_ptr<const Program>>;
+
+/// All kernels of a PTX text. One that was decoded before is kept, unless its variables bind it to addresses: tests load the same
+/// kernels hundreds of times.
+Programs DecodeAll(const std::string& ptx, Addresses& addresses) {
+  static std::mutex mutex;
+  static auto& known = *new std::map<std::string, Programs>;
+  const std::lock_guard lock(mutex);
+  if (const auto found = known.find(ptx); found != known.end()) return found->second;
+  const Unit unit = Parse(ptx);
+  addresses = PlaceVariables(unit);
+  Programs programs;
+  for (const Kernel& kernel : unit.kernels) programs[kernel.name] = Decode(unit, kernel, addresses);
+  if (addresses.empty()) known[ptx] = programs;
+  return programs;
+}
+
 bool IsKnown(CUfunction function) { return Driver::Get().Known(Driver::Get().functions, reinterpret_cast<Function*>(function)); }
 
 int SharedLimit() { return Settings::Get().capability().shared_per_block << 10; }
@@ -41,14 +59,12 @@ GRSIM_API cuModuleLoadData(CUmodule* module, const void* image) {
   }
   auto loaded = std::make_unique<Module>();
   try {
-    const Unit unit = Parse(choice.ptx);
-    loaded->addresses = PlaceVariables(unit);
-    for (const Kernel& kernel : unit.kernels) {
+    for (auto& [name, program] : DecodeAll(choice.ptx, loaded->addresses)) {
       auto function = std::make_unique<Function>();
       function->module = loaded.get();
-      function->program = Decode(unit, kernel, loaded->addresses);
-      if (const auto found = choice.registers.find(kernel.name); found != choice.registers.end() && found->second > 0) function->registers = found->second;
-      loaded->functions[kernel.name] = std::move(function);
+      function->program = program;
+      if (const auto found = choice.registers.find(name); found != choice.registers.end() && found->second > 0) function->registers = found->second;
+      loaded->functions[name] = std::move(function);
     }
   } catch (const PtxError& error) {
     driver.Tell("sm_" + std::to_string(choice.architecture) + ": " + error.what());
