@@ -50,6 +50,25 @@ void Load(Warp& warp, const Ins& in, uint32_t mask) {
   }
 }
 
+/// The same where the space is known to be shared memory, which is where kernels spend their time.
+template <class T, class Register>
+void LoadShared(Warp& warp, const Ins& in, uint32_t mask) {
+  const uint32_t* rows = &warp.block->program().lists[in.list];
+  SharedMemory& shared = warp.block->shared();
+  Access access = warp.AccessOf(0);
+  access.atomic = in.offset2 != 0;
+  const auto* narrow = (in.a & 1) != 0 ? warp.Row<uint32_t>(in.a & ~1u) : nullptr;
+  const auto* wide = narrow != nullptr ? nullptr : warp.Row<uint64_t>(in.a);
+  for (uint32_t left = mask; left != 0; left &= left - 1) {
+    const auto lane = static_cast<uint32_t>(std::countr_zero(left));
+    const uint64_t address = (narrow != nullptr ? narrow[lane] : wide[lane]) + static_cast<uint64_t>(in.offset);
+    if (address > 0xFFFFFFFFu) throw Trap{kIllegalAddress, "shared address " + Block::Hex(address)};
+    access.lane = static_cast<uint8_t>(lane);
+    const uint8_t* from = shared.Read(static_cast<uint32_t>(address), sizeof(T) * in.count, access);
+    for (uint32_t i = 0; i < in.count; ++i) warp.Row<Register>(rows[i])[lane] = static_cast<Register>(Widen<T>(from + i * sizeof(T)));
+  }
+}
+
 template <class T>
 void Store(Warp& warp, const Ins& in, uint32_t mask) {
   const uint32_t* rows = &warp.block->program().lists[in.list];
@@ -119,6 +138,7 @@ bool DecodeMemory(Decoder& decoder, const Statement& s, Ins& in) {
   }
   in.list = decoder.List(rows);
   in.run = PickBySize(type, load, space == Space::Param);
+  if (load && space == Space::Shared && SizeOf(type) == 4 && in.c == 4) in.run = &LoadShared<uint32_t, uint32_t>;
   if (space == Space::Shared || space == Space::Generic) decoder.SharedAccess(static_cast<uint32_t>(SizeOf(type)) * in.count);
   return true;
 }

@@ -6,7 +6,6 @@
 namespace grsim {
 namespace {
 
-// Tag: epoch 32 bits | warp epoch 16 | several warps 1 | several lanes 1 | atomic 1 | warp 6 | lane 6 | 1.
 constexpr uint64_t kManyWarps = 1ull << 15, kManyLanes = 1ull << 14, kAtomic = 1ull << 13, kPending = ~0ull;
 constexpr int Lane(uint64_t tag) { return static_cast<int>(tag >> 1 & 63); }
 constexpr int WarpOf(uint64_t tag) { return static_cast<int>(tag >> 7 & 63); }
@@ -21,10 +20,6 @@ void SharedMemory::Reset(uint32_t bytes, uint32_t grain, bool check_races) {
   check_races_ = check_races;
   data_.assign(bytes + 16, 0xFF);  // whatever slips through reads as no number
   granules_.assign((bytes >> shift_) + 1, {});
-}
-
-uint64_t SharedMemory::Tag(const Access& access) {
-  return uint64_t{access.epoch} << 32 | uint64_t{access.warp_epoch} << 16 | (access.atomic ? kAtomic : 0) | uint64_t{access.warp} << 7 | uint64_t{access.lane} << 1 | 1;
 }
 
 bool SharedMemory::Conflicts(uint64_t tag, const Access& access) {
@@ -46,7 +41,7 @@ void SharedMemory::Refuse(const Granule& granule, uint32_t address, const Access
                                 (other == granule.writer ? " write" : " read")};
 }
 
-const uint8_t* SharedMemory::Read(uint32_t address, uint32_t bytes, const Access& access) {
+const uint8_t* SharedMemory::ReadChecked(uint32_t address, uint32_t bytes, const Access& access) {
   Check(address, bytes);
   const uint64_t tag = Tag(access);
   for (uint32_t g = address >> shift_, end = (address + bytes - 1) >> shift_; g <= end; ++g) {
