@@ -64,6 +64,21 @@ public sealed class CommandTests
     }
 
     [Theory]
+    [InlineData("give a --benchmark, or a --model", "--data", "events.csv")]
+    [InlineData("give a --benchmark, or a --model", "--model", "models/x/v1")]
+    [InlineData("with --benchmark give --data", "--benchmark", "b1a")]
+    [InlineData("none of --request", "--benchmark", "b1a", "--data", "data", "--mask-seen")]
+    [InlineData("of a training", "--model", "models/x/v1", "--data", "events.csv", "--quick")]
+    [InlineData("evaluate: ", "--model", "models/x/v1", "--data", "events.csv")]
+    public async System.Threading.Tasks.Task Evaluate_WrongOptions_SaysWhichAndNoStack(string said, params string[] arguments)
+    {
+        var run = await RunAsync(["evaluate", .. arguments]);
+        Assert.Equal(1, run.ExitCode);
+        Assert.Contains(said, run.Error, StringComparison.OrdinalIgnoreCase);
+        Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("give the model's events", "models/x/v1", "--version", "v2")]
     [InlineData("--max-loss must be", "models/x/v1", "--version", "v2", "--data", "events.csv", "--max-loss", "1.5")]
     [InlineData("int4", "models/x/v1", "--version", "v2", "--data", "events.csv", "--precision", "int4")]
@@ -93,6 +108,17 @@ public sealed class CommandTests
             SocketPath = "", ParentProcessId = 0, DataRoot = output.Path, ModelsDirectory = output.Path, CheckpointDirectory = Path.Combine(output.Path, "checkpoints"), ModelVersion = "v1",
         };
         new TrainingJob(request, options, TimeProvider.System, _ => { }).Run(_ => { }, CancellationToken.None);
+
+        // Measured on its own events it repeats the metrics of its manifest, with intervals and baselines beside them.
+        var evaluated = await RunAsync("evaluate", "--model", Path.Combine(output.Path, "shop", "v1"), "--request", requestFile, "--json");
+        Assert.True(evaluated.ExitCode == 0, evaluated.Error);
+        Assert.DoesNotContain("not the very events", evaluated.Error, StringComparison.Ordinal);
+        using var report = JsonDocument.Parse(evaluated.Output.Trim().Split('\n')[^1]);
+        var metrics = report.RootElement.GetProperty("metrics");
+        foreach (var (metric, value) in ModelArtifact.ReadManifest(Path.Combine(output.Path, "shop", "v1")).Metrics)
+            Assert.Equal(value, metrics.GetProperty(metric).GetProperty("mean").GetDouble());
+        Assert.Equal(2, report.RootElement.GetProperty("ci").GetProperty("hr@10").GetArrayLength());
+        Assert.Contains("mf", report.RootElement.GetProperty("baselines").EnumerateObject().Select(baseline => baseline.Name));
 
         var run = await RunAsync("quantise", Path.Combine(output.Path, "shop", "v1"), "--version", "v2", "--request", requestFile, "--max-loss", "0.99", "--json");
         Assert.True(run.ExitCode == 0, run.Error);

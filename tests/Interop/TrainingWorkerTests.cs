@@ -53,6 +53,45 @@ public sealed class TrainingWorkerTests(TrainingFixture training) : IClassFixtur
     }
 
     [SkippableFact]
+    public async Task Evaluate_ModelJustTrained_RepeatsItsTestMetricsWithIntervals()
+    {
+        _ = Installed.Trainer;
+        await using var server = await training.StartAsync();
+        var client = new TrainingService.TrainingServiceClient(server.Channel);
+        var request = training.Request(2);
+        using var train = client.Train(request);
+        var trained = await UntilAsync(train, state => TrainingJob.IsEnd(state.State));
+        Assert.Equal((TrainingState.Succeeded, ""), (trained.State, trained.Error));
+
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(3));
+        using var evaluate = client.Evaluate(new() { Data = request.Data, Split = request.Split, Tasks = { request.Tasks }, Resamples = 200 }, cancellationToken: patience.Token);
+        List<EvaluateResponse> answers = [];
+        while (await evaluate.ResponseStream.MoveNext(patience.Token)) answers.Add(evaluate.ResponseStream.Current);
+        Assert.All(answers.SkipLast(1), answer => Assert.Empty(answer.Metrics));
+        Assert.Equal(answers.Select(answer => answer.Progress).Order(), answers.Select(answer => answer.Progress));
+
+        var last = answers[^1];
+        Assert.Equal((1, 200, true, trained.Model), (last.Progress, last.Resamples, last.IsTrainingData, last.Model));
+        Assert.Equal(trained.Metrics.OrderBy(metric => metric.Key), last.Metrics.OrderBy(metric => metric.Key));
+        Assert.All(last.Intervals, interval => Assert.InRange(last.Metrics[interval.Key], interval.Value.Low - 0.05, interval.Value.High + 0.05));
+        Assert.Contains("ndcg@10", last.Intervals.Keys);
+        Assert.NotEmpty(last.Calibration);
+        Assert.True(last.ImportReport.RowsKept > 0);
+
+        // What is not the model's is the worker's refusal, with its reason.
+        using var wrong = client.Evaluate(new() { Data = request.Data, Split = request.Split }, cancellationToken: patience.Token);
+        var error = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            while (await wrong.ResponseStream.MoveNext(patience.Token))
+            {
+            }
+        });
+        Assert.Equal(StatusCode.FailedPrecondition, error.StatusCode);
+        Assert.Contains("tasks", error.Status.Detail, StringComparison.Ordinal);
+        Assert.DoesNotContain(server.Options.DataRoot, error.Status.Detail, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
     public async Task Train_Cancelled_EndsTheWorkerAndPublishesNothing()
     {
         _ = Installed.Trainer;

@@ -18,7 +18,7 @@ static partial class TrainerCommands
     [
         ("import", "Read a file of events and report what would become of every row. See `grpcrec import --help`."),
         ("synthesize", "Write a synthetic world (shop, social, music or video) whose truth is known: events.csv, truth.json, train.json."),
-        ("evaluate", "Train and measure on a benchmark beside its baselines. See `grpcrec evaluate --help`."),
+        ("evaluate", "Train and measure on a benchmark (b1a, b1b, b1c, b2, b3, b4), or measure a model on your own events, beside the baselines. See `grpcrec evaluate --help`."),
         ("tune", "Search settings for a benchmark or for own events on the validation split, by successive halving. See `grpcrec tune --help`."),
         ("quantise", "Measure a model in bf16 and int8 on its validation data and store the fastest that loses little enough as a new version. See `grpcrec quantise --help`."),
     ];

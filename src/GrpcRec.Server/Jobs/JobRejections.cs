@@ -24,4 +24,16 @@ static class JobRejections
 
     public static Rejection TrainerMissing { get; } = new(RejectionKind.FailedPrecondition, "TRAINER_NOT_INSTALLED",
         "This server only serves: the training worker is not installed beside it. Its log says where it was looked for.");
+
+    /// <summary>An evaluation takes seconds to minutes.</summary>
+    static readonly TimeSpan EvaluationRetry = TimeSpan.FromSeconds(10);
+
+    public static Rejection EvaluationRuns { get; } = new(RejectionKind.Overloaded, "EVALUATION_RUNS",
+        "Another evaluation runs, and one is as many as may. Try again when it has ended.", EvaluationRetry);
+
+    /// <param name="reason">The worker's, for a person.</param>
+    public static Rejection CannotEvaluate(string reason) => new(RejectionKind.FailedPrecondition, "CANNOT_EVALUATE", reason);
+
+    public static Rejection EvaluationDied(string reason) => new(RejectionKind.Internal, "EVALUATION_DIED",
+        $"The worker died while it measured: {reason}. The server's log has its last output.");
 }

@@ -25,6 +25,7 @@ public static class TrainingJobsSetup
         })
         .AddSingleton<TrainerSupervisor>()
         .AddSingleton<TrainingJobs>()
+        .AddSingleton<EvaluationRuns>()
         .AddHostedService(provider => provider.GetRequiredService<TrainingJobs>())
         .AddSingleton<TrainingGrpcService>();
 

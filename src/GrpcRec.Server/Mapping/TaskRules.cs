@@ -14,18 +14,19 @@ static class TaskRules
     const int MaxClasses = 100;
     const double MaxWeight = 1_000;
 
-    public static void Check(TrainRequest request, Violations violations)
+    /// <param name="columns">Of the data: a label may name one of its label columns.</param>
+    public static void Check(RepeatedField<TaskSpec> tasks, ColumnMapping? columns, Violations violations)
     {
-        if (request.Tasks.Count > MaxTasks)
-            violations.Add("tasks", ViolationReason.TooMany, $"has {request.Tasks.Count} tasks; at most {MaxTasks}.");
+        if (tasks.Count > MaxTasks)
+            violations.Add("tasks", ViolationReason.TooMany, $"has {tasks.Count} tasks; at most {MaxTasks}.");
         var names = new HashSet<string>(StringComparer.Ordinal);
-        for (var i = 0; i < Math.Min(request.Tasks.Count, MaxTasks); i++)
+        for (var i = 0; i < Math.Min(tasks.Count, MaxTasks); i++)
         {
-            var (task, at) = (request.Tasks[i], $"tasks[{i}]");
+            var (task, at) = (tasks[i], $"tasks[{i}]");
             CheckName(task.Name, $"{at}.name", names, violations);
             if (task.HasWeight && task.Weight is not (> 0 and <= MaxWeight))
                 violations.Add($"{at}.weight", TrainRequestRules.RangeReason(task.Weight), $"is {TrainRequestRules.Number(task.Weight)}; above 0, at most 1,000.");
-            CheckKind(task, at, request.Data?.Columns, violations);
+            CheckKind(task, at, columns, violations);
         }
     }
 

@@ -21,7 +21,7 @@ static class TrainRequestRules
     {
         CheckModelName(request.ModelName, violations);
         CheckData(request.Data, dataRoot, violations);
-        TaskRules.Check(request, violations);
+        TaskRules.Check(request.Tasks, request.Data?.Columns, violations);
         ArchitectureRules.Check(request.Architecture, violations);
         CheckHyperparameters(request.Hyperparameters, violations);
         CheckSplit(request.Split, violations);
@@ -38,7 +38,7 @@ static class TrainRequestRules
             violations.Add(field, ViolationReason.InvalidFormat, $"is {Violations.Quote(name)}; use a-z, 0-9, '-', '_' and '.', beginning with a letter or digit.");
     }
 
-    static void CheckData(DataSource? data, string dataRoot, Violations violations)
+    internal static void CheckData(DataSource? data, string dataRoot, Violations violations)
     {
         if (data is null)
         {
@@ -113,7 +113,7 @@ static class TrainRequestRules
         InRange(at + "min_context", parameters.HasMinContext, parameters.MinContext, 0, 2_047, violations);
     }
 
-    static void CheckSplit(Split? split, Violations violations)
+    internal static void CheckSplit(Split? split, Violations violations)
     {
         if (split?.Time is { } time)
         {

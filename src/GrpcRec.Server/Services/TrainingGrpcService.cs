@@ -1,12 +1,13 @@
 using Grpc.Core;
 using GrpcRec.Server.Jobs;
 using GrpcRec.Server.Mapping;
+using GrpcRec.Serving.Registry;
 using GrpcRec.V1;
 
 namespace GrpcRec.Server.Services;
 
 /// <summary>The wire end of training: asks for jobs, tells about them, and owns none of them.</summary>
-public sealed class TrainingGrpcService(TrainingJobs jobs, TrainingJobsOptions options) : TrainingService.TrainingServiceBase
+public sealed class TrainingGrpcService(TrainingJobs jobs, EvaluationRuns evaluations, ModelRegistry registry, TrainingJobsOptions options) : TrainingService.TrainingServiceBase
 {
     const int DefaultPageSize = 100;
     const int MaxPageSize = 1_000;
@@ -53,8 +54,19 @@ public sealed class TrainingGrpcService(TrainingJobs jobs, TrainingJobsOptions o
         return Task.FromResult(new CancelTrainingResponse { Training = jobs.Cancel(job).OrThrow() });
     }
 
-    public override Task Evaluate(EvaluateRequest request, IServerStreamWriter<EvaluateResponse> responseStream, ServerCallContext context) =>
-        throw StatusMapping.Unimplemented("Evaluate", "Every training measures its model on the test split (Training.metrics), and the command `grpcrec evaluate` runs the benchmarks.");
+    public override async Task Evaluate(EvaluateRequest request, IServerStreamWriter<EvaluateResponse> responseStream, ServerCallContext context)
+    {
+        var violations = new Violations();
+        EvaluateRequestRules.Check(request, options.DataRoot, violations);
+        violations.ThrowIfAny();
+        var (name, version) = ModelMapping.ReadSelector(request.Model?.Name, request.Model?.Version);
+        var model = registry.Get(name, version).OrThrow();
+
+        var asked = request.Clone();
+        asked.Model = new() { Name = model.Name, Version = model.Version };
+        if (await evaluations.RunAsync(asked, response => responseStream.WriteAsync(response, context.CancellationToken), context.CancellationToken) is { } refusal)
+            throw StatusMapping.ToException(refusal);
+    }
 
     TrainingJob Find(string id)
     {

@@ -37,4 +37,13 @@ public static partial class Log
 
     [LoggerMessage(110, LogLevel.Warning, "Training {Id}: its state could not be written to disk")]
     public static partial void TrainingNotSaved(this ILogger log, string id, Exception exception);
+
+    [LoggerMessage(111, LogLevel.Information, "Evaluating {Model} {Version}: worker {Pid} started")]
+    public static partial void EvaluationStarted(this ILogger log, string model, string version, int pid);
+
+    [LoggerMessage(112, LogLevel.Warning, "Evaluating {Model} {Version}: the worker died. Its last output:\n{Output}")]
+    public static partial void EvaluationDied(this ILogger log, string model, string version, Exception? exception, string output);
+
+    [LoggerMessage(113, LogLevel.Error, "The evaluation's worker could not be started")]
+    public static partial void EvaluationNotStarted(this ILogger log, Exception exception);
 }

@@ -15,9 +15,6 @@ namespace GrpcRec.Trainer.Worker;
 /// <param name="note">Told what an operator should know of: that a checkpoint was taken up, or why not.</param>
 sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvider clock, Action<string> note)
 {
-    /// <summary>Messages a second are for people; more would only cost the trainer time.</summary>
-    private static readonly TimeSpan ProgressInterval = TimeSpan.FromMilliseconds(200);
-
     private readonly V1.Training _state = new()
     {
         ModelName = request.ModelName,
@@ -35,14 +32,14 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
         var imported = EventImporter.Import(
             EventFileMapping.FromWire(request.Data, options.DataRoot),
             EventFileMapping.CleaningFromWire(request.Data.Cleaning),
-            new Throttled<long>(clock, ProgressInterval, rows => Publish(report, new TrainingProgress { Phase = TrainingPhase.Importing, Step = rows })),
+            new Throttled<long>(clock, Throttled.ForPeople, rows => Publish(report, new TrainingProgress { Phase = TrainingPhase.Importing, Step = rows })),
             cancellation);
         _state.ImportReport = ImportReportMapping.ToWire(imported.Report);
         Publish(report, _state.Progress);
 
         // 2. Split, and measure what a model has to beat.
         var dataset = SplitMapping.Apply(request.Split, imported.Dataset);
-        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test);
+        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation: cancellation);
         var flat = baselines
             .SelectMany(baseline => baseline.Value.Select(metric => KeyValuePair.Create($"{baseline.Key}/{metric.Key}", metric.Value)))
             .ToDictionary();
@@ -50,7 +47,7 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
 
         // 3. Train; the artefact appears whole or not at all.
         var artifact = Path.Combine(options.ModelsDirectory, plan.ModelName, plan.ModelVersion);
-        var progress = new Throttled<TrainingProgressReport>(clock, ProgressInterval, progress => Publish(report, ProgressMapping.ToWire(progress)));
+        var progress = new Throttled<TrainingProgressReport>(clock, Throttled.ForPeople, progress => Publish(report, ProgressMapping.ToWire(progress)));
         var single = request.CompareSingleTasks && plan.Tasks.Count > 1
             ? SingleTaskTrainings.Run(dataset, plan, options.CheckpointDirectory, _ => progress, clock, cancellation, note)
             : null;
@@ -72,20 +69,5 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
     {
         _state.Progress = progress;
         report(_state.Clone());
-    }
-
-    /// <summary>Passes on the first report and then at most one in each interval.</summary>
-    private sealed class Throttled<T>(TimeProvider clock, TimeSpan interval, Action<T> handler) : IProgress<T>
-    {
-        private long _last;
-
-        public void Report(T value)
-        {
-            var now = clock.GetTimestamp();
-            if (_last != 0 && clock.GetElapsedTime(_last, now) < interval)
-                return;
-            _last = now;
-            handler(value);
-        }
     }
 }

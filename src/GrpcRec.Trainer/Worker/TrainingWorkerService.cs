@@ -1,31 +1,36 @@
 using System.Threading.Channels;
-using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
-using GrpcRec.Trainer.Mapping;
-using GrpcRec.Training.Events;
-using GrpcRec.Training.Learning;
-using GrpcRec.Training.MultiTask;
 using GrpcRec.V1;
 using Task = System.Threading.Tasks.Task;
 
 namespace GrpcRec.Trainer.Worker;
 
 /// <summary>
-/// The contract's <c>TrainingService.Train</c>, for the server alone: one job, then the process ends. A fault in the request or its data is a
-/// status with a message for a person; a fault of ours ends the stream as INTERNAL, and the supervisor may try again.
+/// The contract's <c>TrainingService.Train</c> and <c>Evaluate</c>, for the server alone: one job, then the process ends. A fault in the
+/// request or its data is a status with a message for a person; a fault of ours ends the stream as INTERNAL, and the supervisor may try again.
 /// </summary>
 sealed class TrainingWorkerService(WorkerOptions options, IHostApplicationLifetime lifetime, TimeProvider clock, ILogger<TrainingWorkerService> logger)
     : TrainingService.TrainingServiceBase
 {
     private int _jobs;
 
-    public override async Task Train(TrainRequest request, IServerStreamWriter<TrainResponse> responses, ServerCallContext context)
+    public override Task Train(TrainRequest request, IServerStreamWriter<TrainResponse> responses, ServerCallContext context) =>
+        OnceAsync(() => FollowAsync<V1.Training>(
+            report => new TrainingJob(request, options, clock, note => WorkerLog.Note(logger, note)).Run(report, context.CancellationToken),
+            training => responses.WriteAsync(new TrainResponse { Training = training }, context.CancellationToken)));
+
+    public override Task Evaluate(EvaluateRequest request, IServerStreamWriter<EvaluateResponse> responses, ServerCallContext context) =>
+        OnceAsync(() => FollowAsync<EvaluateResponse>(
+            report => new EvaluationJob(request, options, clock).Run(report, context.CancellationToken),
+            response => responses.WriteAsync(response, context.CancellationToken)));
+
+    private async Task OnceAsync(Func<Task> job)
     {
         if (Interlocked.Increment(ref _jobs) > 1)
             throw new RpcException(new Status(StatusCode.FailedPrecondition, "This worker has a job already."));
         try
         {
-            await RunAsync(request, responses, context.CancellationToken);
+            await job();
         }
         catch (Exception refusal) when (Refusals.IsForAPerson(refusal))
         {
@@ -46,27 +51,27 @@ sealed class TrainingWorkerService(WorkerOptions options, IHostApplicationLifeti
         }
     }
 
-    /// <summary>Trains on a thread of its own and passes progress on; a slow reader gets the latest, and never holds training up.</summary>
-    private async Task RunAsync(TrainRequest request, IServerStreamWriter<TrainResponse> responses, CancellationToken cancellation)
+    /// <summary>Works on a thread of its own and passes its reports on; a slow reader gets the latest, and never holds the work up.</summary>
+    /// <param name="work">Reports where it stands, and returns its last word.</param>
+    private static async Task FollowAsync<T>(Func<Action<T>, T> work, Func<T, Task> send)
     {
-        var updates = Channel.CreateBounded<V1.Training>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
-        var job = new TrainingJob(request, options, clock, note => WorkerLog.Note(logger, note));
-        var work = Task.Factory.StartNew(
+        var updates = Channel.CreateBounded<T>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest });
+        var working = Task.Factory.StartNew(
             () =>
             {
                 try
                 {
-                    return job.Run(update => updates.Writer.TryWrite(update), cancellation);
+                    return work(update => updates.Writer.TryWrite(update));
                 }
                 finally
                 {
                     updates.Writer.Complete();
                 }
             },
-            cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
         await foreach (var update in updates.Reader.ReadAllAsync(CancellationToken.None))
-            await responses.WriteAsync(new TrainResponse { Training = update }, cancellation);
-        await responses.WriteAsync(new TrainResponse { Training = await work }, cancellation);
+            await send(update);
+        await send(await working);
     }
 }

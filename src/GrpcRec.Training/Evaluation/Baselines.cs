@@ -1,4 +1,5 @@
 using GrpcRec.Engine.Models;
+using GrpcRec.Training.CollaborativeFiltering;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
@@ -7,7 +8,7 @@ namespace GrpcRec.Training.Evaluation;
 
 /// <summary>
 /// What a model must beat: rules counted from the training part, measured on the same targets and with the same metrics.
-/// next_item: <c>popularity</c> and <c>markov-1</c>. Binary: <c>rates</c>, and <c>rates+context</c> where there are context columns.
+/// next_item: <c>popularity</c>, <c>markov-1</c>, <c>item-knn</c> and <c>mf</c>. Binary: <c>rates</c>, and <c>rates+context</c> where there are context columns.
 /// Multi-class: <c>prior</c>, the classes' shares.
 /// </summary>
 public static class Baselines
@@ -23,7 +24,8 @@ public static class Baselines
         IReadOnlyList<TaskDefinition> tasks,
         EvaluationPlan plan,
         SplitRole part,
-        IReadOnlyList<string>? contextColumns = null)
+        IReadOnlyList<string>? contextColumns = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         ArgumentNullException.ThrowIfNull(plan);
@@ -33,8 +35,11 @@ public static class Baselines
         if (labels.Any(task => task.Kind == TaskKind.NextItem))
         {
             var popularity = new PopularityBaseline(dataset);
-            Keep("popularity", NextItemEvaluation.Measure(popularity, dataset, plan, part));
-            Keep("markov-1", NextItemEvaluation.Measure(new MarkovBaseline(dataset, popularity), dataset, plan, part));
+            KeepRanking("popularity", popularity);
+            KeepRanking("markov-1", new MarkovBaseline(dataset, popularity));
+            KeepRanking("item-knn", new NeighbourBaseline(new ItemNeighbours(dataset), popularity));
+            if (BprFactors.Learn(dataset, cancellation: cancellation) is { } factors)
+                KeepRanking("mf", new FactorBaseline(factors, popularity));
         }
 
         var binary = labels.Where(task => task.Kind == TaskKind.Binary).ToArray();
@@ -49,6 +54,8 @@ public static class Baselines
 
         Keep("prior", ClassPrior.Measure(dataset, [.. labels.Where(task => task.Kind == TaskKind.Multiclass)], part));
         return results;
+
+        void KeepRanking(string name, INextItemBaseline baseline) => Keep(name, NextItemEvaluation.Measure(baseline, dataset, plan, part, cancellation));
 
         void Keep(string name, Dictionary<string, double> metrics)
         {

@@ -1,6 +1,7 @@
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
+using GrpcRec.Training.CollaborativeFiltering;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;

@@ -39,7 +39,8 @@ public sealed class BaselinesTests
             var plan = new EvaluationPlan { Cutoffs = [1, 2, 3, 4, 5, 6], MaskSeen = mask };
             var results = Baselines.Evaluate(data, [Next], plan, SplitRole.Test);
 
-            RankingMetrics popularity = new(plan.Cutoffs), markov = new(plan.Cutoffs);
+            RankingMetrics popularity = new(plan.Cutoffs), markov = new(plan.Cutoffs), neighbours = new(plan.Cutoffs);
+            var trained = Enumerable.Range(0, data.SequenceCount).Select(TrainingItems).ToArray();
             for (var s = 0; s < data.SequenceCount; s++)
             {
                 int start = data.Offsets[s], t = data.Offsets[s + 1] - 1;
@@ -49,14 +50,28 @@ public sealed class BaselinesTests
                 var visible = Enumerable.Range(0, 6).Where(i => !hidden.Contains(i)).ToArray();
                 popularity.Add(1 + Array.IndexOf([.. visible.OrderByDescending(Popularity).ThenBy(i => i)], data.ItemIds[t]));
                 markov.Add(1 + Array.IndexOf([.. visible.OrderByDescending(i => Transitions(data.ItemIds[t - 1], i)).ThenByDescending(Popularity).ThenBy(i => i)], data.ItemIds[t]));
+                neighbours.Add(1 + Array.IndexOf(
+                    [.. visible.OrderByDescending(i => Nearness(data.ItemIds[start..t], i)).ThenByDescending(Popularity).ThenBy(i => i)], data.ItemIds[t]));
             }
 
             Same(popularity, results["popularity"]);
             Same(markov, results["markov-1"]);
+            Same(neighbours, results["item-knn"]);
 
             long Popularity(int item) => data.Items.Items[item].Count;
             int Transitions(int from, int to) => Enumerable.Range(1, data.EventCount - 1)
                 .Count(t => data.Roles[t] == SplitRole.Train && data.ItemIds[t - 1] == from && data.ItemIds[t] == to);
+            // All that stands before the last training target, and that target. No sequence here is longer than the window of the neighbours.
+            int[] TrainingItems(int s)
+            {
+                var (start, end) = (data.Offsets[s], data.Offsets[s + 1]);
+                return data.ItemIds[start..(1 + Enumerable.Range(start, end - start).LastOrDefault(t => data.Roles[t] == SplitRole.Train, start - 1))];
+            }
+
+            float Cosine(int a, int b) => a == b ? 0 : (float)(trained.Count(items => items.Contains(a) && items.Contains(b))
+                / Math.Sqrt((double)Math.Max(1, trained.Count(items => items.Contains(a))) * Math.Max(1, trained.Count(items => items.Contains(b)))));
+            float Nearness(int[] past, int item) => past.Reverse().Select((p, age) => Enumerable.Range(0, age).Aggregate(1f, (weight, _) => weight * 0.7f) * Cosine(p, item))
+                .Aggregate(0f, (sum, part) => sum + part);
             void Same(RankingMetrics expected, IReadOnlyDictionary<string, double> actual)
             {
                 var metrics = new Dictionary<string, double>();
@@ -64,6 +79,38 @@ public sealed class BaselinesTests
                 Assert.Equal(metrics.OrderBy(m => m.Key), actual.OrderBy(m => m.Key));
             }
         });
+
+    /// <summary>Two crowds with ten items each, who never meet: factors must tell them apart, popularity cannot.</summary>
+    [Fact]
+    public void Evaluate_TwoCrowds_MatrixFactorisationRanksTheirOwnItemsFirst()
+    {
+        var random = new Random(3);
+        var data = Splits.LeaveOneOut(TinyDataset.Of(
+            [.. Enumerable.Range(0, 200).Select(user => Enumerable.Range(0, 10).OrderBy(_ => random.Next()).Take(8).Select(item => item + (10 * (user % 2))).ToArray())],
+            items: 20));
+        var plan = new EvaluationPlan { Cutoffs = [4], MaskSeen = true };
+        var results = Baselines.Evaluate(data, [Next], plan, SplitRole.Test);
+
+        // Of its own ten items seven are hidden: the target is among three.
+        Assert.Equal(1, results["mf"]["hr@4"]);
+        Assert.InRange(results["popularity"]["hr@4"], 0, 0.6);
+        Assert.Equal(results["mf"], Baselines.Evaluate(data, [Next], plan, SplitRole.Test)["mf"]);
+    }
+
+    /// <summary>Sessions that were never trained have no factors of their own: the mean of their items' must do.</summary>
+    [Fact]
+    public void Evaluate_NewSessions_MatrixFactorisationReadsTheirItems()
+    {
+        var random = new Random(4);
+        var data = TinyDataset.Of(
+            [.. Enumerable.Range(0, 300).Select(user => Enumerable.Range(0, 10).OrderBy(_ => random.Next()).Take(6).Select(item => item + (10 * (user % 2))).ToArray())],
+            items: 20);
+        for (var t = 0; t < data.EventCount; t++)
+            data.Roles[t] = t % 6 == 0 ? SplitRole.None : t / 6 < 250 ? SplitRole.Train : SplitRole.Test;
+        var results = Baselines.Evaluate(data, [Next], new EvaluationPlan { Cutoffs = [10] }, SplitRole.Test);
+        Assert.Equal(1, results["mf"]["hr@10"]);
+        Assert.InRange(results["popularity"]["hr@10"], 0, 0.8);
+    }
 
     [Fact]
     public void Evaluate_Binary_OrdersByUserAndItemRate_AndLeavesOutWhatCannotBeLearnt()

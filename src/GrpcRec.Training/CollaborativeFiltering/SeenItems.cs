@@ -1,4 +1,4 @@
-namespace GrpcRec.Training.Evaluation;
+namespace GrpcRec.Training.CollaborativeFiltering;
 
 /// <summary>The different items of one sequence so far. Cleared in constant time: an item is in when its stamp is the current one.</summary>
 internal sealed class SeenItems(int catalogSize)

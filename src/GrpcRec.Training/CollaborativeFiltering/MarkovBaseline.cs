@@ -1,6 +1,6 @@
 using GrpcRec.Training.Datasets;
 
-namespace GrpcRec.Training.Evaluation;
+namespace GrpcRec.Training.CollaborativeFiltering;
 
 /// <summary>
 /// Items by how often they followed the last one in training; equally frequent ones, and all that never did, by popularity.
@@ -39,10 +39,10 @@ internal sealed class MarkovBaseline : INextItemBaseline
             .Select(c => c.Key.To)];
     }
 
-    public int Rank(int last, int target, SeenItems hidden)
+    public int Rank(in Past past, int target, SeenItems hidden, float[] scratch)
     {
         // 1. Among the successors.
-        var row = _successors.AsSpan(_offsets[last].._offsets[last + 1]);
+        var row = _successors.AsSpan(_offsets[past.Last].._offsets[past.Last + 1]);
         var before = 0;
         foreach (var item in row)
         {
@@ -53,7 +53,7 @@ internal sealed class MarkovBaseline : INextItemBaseline
         }
 
         // 2. After them, by popularity: less those that are hidden, or were counted as successors.
-        before += _popularity.Rank(last, target, hidden) - 1;
+        before += _popularity.Rank(target, hidden) - 1;
         foreach (var item in row)
         {
             if (!hidden.Contains(item) && _popularity.Places[item] < _popularity.Places[target])

@@ -1,6 +1,6 @@
 using GrpcRec.Training.Datasets;
 
-namespace GrpcRec.Training.Evaluation;
+namespace GrpcRec.Training.CollaborativeFiltering;
 
 /// <summary>Items by their count in the training part, whatever the user did.</summary>
 internal sealed class PopularityBaseline : INextItemBaseline
@@ -18,7 +18,9 @@ internal sealed class PopularityBaseline : INextItemBaseline
     /// <summary>[V] Items that come before each.</summary>
     public int[] Places { get; }
 
-    public int Rank(int last, int target, SeenItems hidden)
+    public int Rank(in Past past, int target, SeenItems hidden, float[] scratch) => Rank(target, hidden);
+
+    public int Rank(int target, SeenItems hidden)
     {
         var rank = 1 + Places[target];
         foreach (var item in hidden.Items)
