@@ -91,6 +91,27 @@ public sealed class TrainingWorkerTests(TrainingFixture training) : IClassFixtur
         Assert.DoesNotContain(server.Options.DataRoot, error.Status.Detail, StringComparison.Ordinal);
     }
 
+    [SkippableTheory]
+    [InlineData("popularity")]
+    [InlineData("mf")]
+    public async Task Train_Baseline_IsServedLikeAnyModel(string baseline)
+    {
+        _ = Installed.Trainer;
+        await using var server = await training.StartAsync();
+        var request = training.Request(1);
+        request.Baseline = baseline;
+        request.Tasks.Clear();
+        using var call = new TrainingService.TrainingServiceClient(server.Channel).Train(request);
+        var end = await UntilAsync(call, state => TrainingJob.IsEnd(state.State));
+        Assert.Equal((TrainingState.Succeeded, ""), (end.State, end.Error));
+        Assert.InRange(end.Metrics["hr@10"], 0.01, 1);
+
+        var rows = File.ReadLines(Path.Combine(server.Options.DataRoot, request.Data.Path)).Take(2).Select(line => line.Split(',')).ToArray();
+        var past = new EventSequence { Events = { new Event { ItemId = rows[1][Array.IndexOf(rows[0], "item_id")] } } };
+        var ranked = await new RecommendationService.RecommendationServiceClient(server.Channel).RankAsync(new() { User = new() { Sequence = past }, K = 5 });
+        Assert.Equal(5, ranked.Items.Count);
+    }
+
     [SkippableFact]
     public async Task Train_Cancelled_EndsTheWorkerAndPublishesNothing()
     {

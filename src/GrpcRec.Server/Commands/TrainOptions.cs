@@ -23,6 +23,7 @@ sealed class TrainOptions
     public Option<int?> MaxSeconds { get; } = new("--max-seconds") { Description = "Stop after this long, with the best epoch so far. Default: no limit." };
     public Option<Weighting?> Weighting { get; } = new("--weighting") { Description = "How the tasks' losses are combined: fixed, equal, uncertainty, dwa, gradnorm, pcgrad, cagrad or famo. Default fixed." };
     public Option<long?> Seed { get; } = new("--seed") { Description = "Seed of everything random. Default 1." };
+    public Option<string?> Baseline { get; } = new("--baseline") { Description = "Make this baseline instead of a network: popularity, or mf (matrix factorisation)." };
     public Option<bool> CompareSingleTasks { get; } = new("--compare-single-tasks") { Description = "Also train a model of each task alone, and tell what each gains by the company. Takes as long again for each task." };
     public Option<bool> Activate { get; } = new("--activate") { Description = "Load and activate the new version when it is done." };
     public Option<bool> Json { get; } = new("--json") { Description = "Print the training as one JSON object on standard output." };
@@ -34,7 +35,7 @@ sealed class TrainOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[Request, Data, Name, Tasks, Epochs, BatchSize, LearningRate, .. Network.All, MaxSeconds, Weighting, Seed, CompareSingleTasks, Activate, Json, Models, State, Trainer, Address, Authority])
+        foreach (var option in (Option[])[Request, Data, Name, Tasks, Epochs, BatchSize, LearningRate, .. Network.All, MaxSeconds, Weighting, Seed, Baseline, CompareSingleTasks, Activate, Json, Models, State, Trainer, Address, Authority])
             command.Options.Add(option);
     }
 
@@ -100,6 +101,7 @@ sealed class TrainOptions
         if (parsed.GetValue(Weighting) is { } weighting) learning.Weighting = weighting;
         if (parsed.GetValue(Seed) is { } seed) learning.Seed = seed;
         Network.Override(request.Architecture ??= new(), parsed);
+        if (parsed.GetValue(Baseline) is { } baseline) request.Baseline = baseline;
         if (parsed.GetValue(CompareSingleTasks)) request.CompareSingleTasks = true;
         if (parsed.GetValue(Activate)) request.Activate = true;
     }

@@ -25,6 +25,18 @@ static class TrainRequestRules
         ArchitectureRules.Check(request.Architecture, violations);
         CheckHyperparameters(request.Hyperparameters, violations);
         CheckSplit(request.Split, violations);
+        CheckBaseline(request, violations);
+    }
+
+    static void CheckBaseline(TrainRequest request, Violations violations)
+    {
+        if (request.Baseline.Length == 0) return;
+        if (request.Baseline is "markov-1" or "item-knn")
+            violations.Add("baseline", ViolationReason.NotAllowed, $"{Violations.Quote(request.Baseline)} is measured beside every training, but cannot be served yet; use popularity or mf.");
+        else if (request.Baseline is not ("popularity" or "mf"))
+            violations.Add("baseline", ViolationReason.UnknownName, $"is {Violations.Quote(request.Baseline)}; use popularity or mf, or leave it out for a network.");
+        else if (request.Tasks.Count > 0 && request.Tasks is not [{ Kind: TaskKind.NextItem }])
+            violations.Add("tasks", ViolationReason.NotAllowed, "must be one next_item task, or none: a baseline predicts the next item alone.");
     }
 
     static void CheckModelName(string name, Violations violations)

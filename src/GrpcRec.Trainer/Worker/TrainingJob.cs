@@ -1,6 +1,7 @@
 using Google.Protobuf.WellKnownTypes;
 using GrpcRec.Trainer.Mapping;
 using GrpcRec.Trainer.Reports;
+using GrpcRec.Training.CollaborativeFiltering;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Events;
@@ -47,22 +48,33 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
 
         // 3. Train; the artefact appears whole or not at all.
         var artifact = Path.Combine(options.ModelsDirectory, plan.ModelName, plan.ModelVersion);
+        var metrics = BaselineMapping.FromWire(request.Baseline) is { } baseline
+            ? BaselineTrainer.Train(dataset, baseline, plan, artifact, clock, cancellation, flat).Metrics
+            : TrainNetwork(dataset, plan, artifact, baselines, flat, report, cancellation);
+
+        _state.State = TrainingState.Succeeded;
+        _state.Model = new ModelVersion { Name = plan.ModelName, Version = plan.ModelVersion };
+        _state.Metrics.Add(metrics.ToDictionary());
+        _state.EndedAt = Timestamp.FromDateTimeOffset(clock.GetUtcNow());
+        return _state.Clone();
+    }
+
+    /// <returns>Test metrics.</returns>
+    private IReadOnlyDictionary<string, double> TrainNetwork(
+        SequenceDataset dataset, TrainingPlan plan, string artifact, IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> baselines,
+        Dictionary<string, double> flat, Action<V1.Training> report, CancellationToken cancellation)
+    {
         var progress = new Throttled<TrainingProgressReport>(clock, Throttled.ForPeople, progress => Publish(report, ProgressMapping.ToWire(progress)));
         var single = request.CompareSingleTasks && plan.Tasks.Count > 1
             ? SingleTaskTrainings.Run(dataset, plan, options.CheckpointDirectory, _ => progress, clock, cancellation, note)
             : null;
         var outcome = ModelTrainer.Train(dataset, plan, options.CheckpointDirectory, artifact, progress, clock, cancellation, flat, note);
 
-        // 4. Tell how the tasks stand to each other, and draw it all.
+        // Tell how the tasks stand to each other, and draw it all.
         var relatedness = TaskRelatedness.Of(plan.Tasks, outcome.History, outcome.Metrics, single);
         _state.Relatedness = relatedness is null ? null : RelatednessMapping.ToWire(relatedness);
         TrainedModelReport.Write(dataset, plan, outcome, artifact, baselines, relatedness, note, cancellation);
-
-        _state.State = TrainingState.Succeeded;
-        _state.Model = new ModelVersion { Name = plan.ModelName, Version = plan.ModelVersion };
-        _state.Metrics.Add(outcome.Manifest.Metrics.ToDictionary());
-        _state.EndedAt = Timestamp.FromDateTimeOffset(clock.GetUtcNow());
-        return _state.Clone();
+        return outcome.Metrics;
     }
 
     private void Publish(Action<V1.Training> report, TrainingProgress progress)

@@ -92,6 +92,13 @@ public class TrainingServiceTests
         (r => r.Hyperparameters = new() { GradientClipNorm = double.PositiveInfinity }, "hyperparameters.gradient_clip_norm", "NOT_FINITE"),
         (r => r.Hyperparameters = new() { Patience = 0 }, "hyperparameters.patience", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { MaxDuration = new() }, "hyperparameters.max_duration", "OUT_OF_RANGE"),
+        (r => r.Baseline = "svd", "baseline", "UNKNOWN_NAME"),
+        (r => r.Baseline = "item-knn", "baseline", "NOT_ALLOWED"),
+        (r =>
+        {
+            r.Baseline = "mf";
+            r.Tasks.Add(Task(TaskKind.Binary, new() { ValueAtLeast = 1 }));
+        }, "tasks", "NOT_ALLOWED"),
         (r => r.Split = new() { Time = new() { ValidationShare = 1 } }, "split.time.validation_share", "OUT_OF_RANGE"),
         (r => r.Split = new() { Time = new() { TestShare = 0.95 } }, "split.time", "OUT_OF_RANGE"),
         (r => r.Split = new() { Date = new() { TestFrom = new Timestamp { Seconds = 1 } } }, "split.date.validation_from", "REQUIRED"),
