@@ -4,7 +4,9 @@ using GrpcRec.Trainer.Mapping;
 using GrpcRec.Trainer.Worker;
 using GrpcRec.Training.Events;
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.Losses;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Optimizers;
 using GrpcRec.V1;
 using TaskKind = GrpcRec.Engine.Models.TaskKind;
 
@@ -21,6 +23,9 @@ public sealed class MappingTests
         ["likes"] = new() { Name = "likes", Kind = TaskKind.Binary, Label = new LabelSource.ValueAtLeast(4) },
         ["click"] = new() { Name = "click", Kind = TaskKind.Binary, Label = new LabelSource.Column("is_click") },
         ["stars"] = new() { Name = "stars", Kind = TaskKind.Multiclass, Label = new LabelSource.ValueClasses([1, 2, 3, 4, 5]) },
+        ["seconds"] = new() { Name = "seconds", Kind = TaskKind.Regression, Label = new LabelSource.Column("watch_time") },
+        ["price"] = new() { Name = "price", Kind = TaskKind.Regression, Label = new LabelSource.NextValue() },
+        ["order"] = new() { Name = "order", Kind = TaskKind.Binary, Label = new LabelSource.Column("is_order"), Given = "click" },
         ["category"] = new() { Name = "category", Kind = TaskKind.Multiclass, Label = new LabelSource.NextCategory() },
         ["behavior"] = new() { Name = "behavior", Kind = TaskKind.Multiclass, Label = new LabelSource.NextBehavior() },
     };
@@ -42,13 +47,6 @@ public sealed class MappingTests
         Assert.Equal(("next", TaskKind.NextItem), (task.Name, task.Kind));
     }
 
-    [Fact]
-    public void Task_Regression_IsRefusedByName()
-    {
-        var refusal = Assert.Throws<TaskDefinitionException>(() => TaskMapping.FromWire([new TaskSpec { Name = "price", Kind = V1.TaskKind.Regression }]));
-        Assert.Contains("price", refusal.Message, StringComparison.Ordinal);
-    }
-
     /// <summary>The contract's comments state these numbers.</summary>
     [Fact]
     public void Plan_NothingSaid_TakesTheContractsDefaults()
@@ -60,6 +58,28 @@ public sealed class MappingTests
         Assert.Equal((20, 64, 0.003, 5.0, 5, 1L, (TimeSpan?)null),
             (plan.Optimization.Epochs, plan.Optimization.BatchSize, plan.Optimization.LearningRate, plan.Optimization.GradientClipNorm,
                 plan.Optimization.Patience, plan.Optimization.Seed, plan.Optimization.MaxDuration));
+    }
+
+    [Fact]
+    public void Learning_NothingSaid_TakesTheContractsDefaults()
+    {
+        var plan = PlanMapping.FromWire(new TrainRequest { ModelName = "m" }, "v1").Optimization;
+        Assert.Equal((OptimizerKind.Adam, 0.9, 0.0, false, 0.0), (plan.Optimizer.Kind, plan.Optimizer.Momentum, plan.Optimizer.WeightDecay, plan.Optimizer.LazyEmbeddings, plan.Optimizer.WarmUp));
+        Assert.Equal((NextItemLossKind.FullSoftmax, 1024, 0.75, 1.0), (plan.NextItem.Loss, plan.NextItem.Negatives, plan.NextItem.SamplingPower, plan.NextItem.ScorePenalty));
+    }
+
+    [Fact]
+    public void Learning_EverythingSaid_IsTaken()
+    {
+        var plan = OptimizationMapping.FromWire(new Hyperparameters
+        {
+            Optimizer = Optimizer.Sgd, Momentum = 0.5, WeightDecay = 0.25, LazyEmbeddings = true, Schedule = V1.LearningRateSchedule.Cosine, WarmUp = 0.125,
+            NextItemLoss = V1.NextItemLoss.BprMax, Negatives = 7, SamplingPower = 0.5, ScorePenalty = 2,
+        });
+        Assert.Equal(
+            new OptimizerPlan { Kind = OptimizerKind.Sgd, Momentum = 0.5, WeightDecay = 0.25, LazyEmbeddings = true, Schedule = Training.Optimizers.LearningRateSchedule.Cosine, WarmUp = 0.125 },
+            plan.Optimizer);
+        Assert.Equal(new NextItemPlan { Loss = NextItemLossKind.BprMax, Negatives = 7, SamplingPower = 0.5, ScorePenalty = 2 }, plan.NextItem);
     }
 
     [Fact]

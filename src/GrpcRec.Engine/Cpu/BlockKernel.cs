@@ -106,6 +106,9 @@ internal abstract unsafe class BlockKernel
     /// <summary><see cref="GruActivation.ResetAndUpdate"/>.</summary>
     public abstract void GruResetAndUpdate(float* rz, float* first, float* second, float* recurrent, float* old, float* h, nint units);
 
+    /// <summary><see cref="GruActivation.Mix"/>.</summary>
+    public abstract void GruMix(float* first, float* second, nint n, float* old, float* h, nint units);
+
     /// <summary><see cref="TanhActivation"/> of scaled sums.</summary>
     public abstract void Tanh(float* z, float* h, nint units);
 

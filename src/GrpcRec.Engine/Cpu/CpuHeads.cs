@@ -31,6 +31,8 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
             for (var task = 0; task < layout.Candidate.Length; task++)
                 ScoreTask(layout.Candidate[task], _trunk.Output(task), _weights.Trunk!.OutputWidth, count, tile, layout.CandidateWidth);
         }
+
+        layout.Chain(logits);
     }
 
     /// <param name="hidden">[H padded to 64] zero past H.</param>

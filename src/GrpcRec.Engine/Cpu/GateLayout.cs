@@ -26,6 +26,14 @@ internal sealed record GateLayout(int Hidden, int Gates, int Width, Func<int, in
     public static GateLayout GruGates(int hidden) => new(
         hidden, 2, CandidateColumn(hidden), row => Interleaved(row % hidden, row / hidden, 2), GruActivation.Scale);
 
+    /// <summary>
+    /// z, then n from column <see cref="PackedMatrix.PaddedUnits"/> on. z comes in with its sign turned: what is kept of the old state is then the
+    /// sigmoid of it, as a GRU has it.
+    /// </summary>
+    public static GateLayout MinGru(int hidden) => new(
+        hidden, 2, PackedMatrix.PaddedWidth(2 * PackedMatrix.PaddedUnits(hidden)),
+        row => row < hidden ? row : PackedMatrix.PaddedUnits(hidden) + row - hidden, gate => gate == 0 ? -GruActivation.Scale(1) : GruActivation.Scale(2));
+
     /// <summary>One sum a unit, for <see cref="TanhActivation"/>.</summary>
     public static GateLayout Single(int hidden) => new(hidden, 1, PackedMatrix.PaddedWidth(hidden), row => row, _ => TanhActivation.Scale);
 

@@ -61,6 +61,26 @@ internal static unsafe class GruActivation
         }
     }
 
+    /// <summary>h' of z and n = first + second, which the state has no part in.</summary>
+    /// <param name="first">[≥ n + units] scaled sums: z from 0 on, n from <paramref name="n"/> on; so is <paramref name="second"/>, or null.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Mix<TLanes, TVector>(float* first, float* second, nint n, float* old, float* h, nint units)
+        where TLanes : struct, ILanes<TVector>
+        where TVector : struct
+    {
+        for (nint unit = 0; unit < units; unit += TLanes.Width)
+        {
+            TVector z = TLanes.Load(first + unit), candidate = TLanes.Load(first + n + unit);
+            if (second is not null)
+            {
+                z = TLanes.Add(z, TLanes.Load(second + unit));
+                candidate = TLanes.Add(candidate, TLanes.Load(second + n + unit));
+            }
+
+            Combine<TLanes, TVector>(z, candidate, old + unit, h + unit);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Combine<TLanes, TVector>(TVector z, TVector n, float* old, float* h)
         where TLanes : struct, ILanes<TVector>

@@ -107,6 +107,8 @@ public sealed class ScalarEngine : IStepEngine
             for (var task = 0; task < inputs.Length; task++)
                 Tower(_heads.Candidate[task], inputs[task], row);
         }
+
+        _heads.Chain(logits);
     }
 
     public void ScoreSequence(Slot slot, Span<float> logits)

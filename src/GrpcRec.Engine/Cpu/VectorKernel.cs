@@ -126,6 +126,9 @@ internal sealed unsafe class VectorKernel<TLanes, TVector>(string name, int pref
     public override void GruResetAndUpdate(float* rz, float* first, float* second, float* recurrent, float* old, float* h, nint units) =>
         GruActivation.ResetAndUpdate<TLanes, TVector>(rz, first, second, recurrent, old, h, units);
 
+    public override void GruMix(float* first, float* second, nint n, float* old, float* h, nint units) =>
+        GruActivation.Mix<TLanes, TVector>(first, second, n, old, h, units);
+
     public override void Softmax(float* z, nint count) => Cpu.Softmax.Apply<TLanes, TVector>(z, count);
 
     public override void Tanh(float* z, float* h, nint units) => TanhActivation.Apply<TLanes, TVector>(z, h, units);

@@ -125,12 +125,40 @@ internal static partial class ManifestRules
                 throw Bad($"tasks['{task.Name}'].class_names", "must be empty: the task is not multiclass");
             if (task.Kind == TaskKind.NextItem && !task.NeedsCandidate)
                 throw Bad($"tasks['{task.Name}'].needs_candidate", "must be true: next_item is a task of a candidate");
+            CheckRegression(task);
+            CheckChain(manifest, task);
         }
 
         if (manifest.Tasks.Count(task => task.Kind == TaskKind.NextItem) > 1)
             throw Bad("tasks", "has more than one next_item task");
         if (manifest.Encoder.BottomSize == 0 && manifest.Tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem))
             throw Bad("encoder.bottom_size", "must be at least 1: a task reads a candidate item");
+    }
+
+    private static void CheckRegression(TaskManifest task)
+    {
+        if (task.Kind != TaskKind.Regression)
+        {
+            if (task.Offset != 0 || task.Scale != 1)
+                throw Bad($"tasks['{task.Name}']", "has an offset or a scale, which only a regression may have");
+            return;
+        }
+
+        if (!task.NeedsCandidate)
+            throw Bad($"tasks['{task.Name}'].needs_candidate", "must be true: regression is a task of a candidate");
+        if (!double.IsFinite(task.Offset) || !(task.Scale > 0 && task.Scale <= float.MaxValue))
+            throw Bad($"tasks['{task.Name}']", "must have a finite offset and a scale above 0");
+    }
+
+    private static void CheckChain(ModelManifest manifest, TaskManifest task)
+    {
+        if (task.Given is null)
+            return;
+        if (task.Kind != TaskKind.Binary || !task.NeedsCandidate)
+            throw Bad($"tasks['{task.Name}'].given", "must be null: only a binary task of a candidate can need another's outcome first");
+        var given = manifest.Tasks.TakeWhile(one => one != task).FirstOrDefault(one => one.Name == task.Given);
+        if (given is not { Kind: TaskKind.Binary, NeedsCandidate: true })
+            throw Bad($"tasks['{task.Name}'].given", $"is '{task.Given}', which is no binary task of a candidate that stands before it");
     }
 
     private static void Between(string field, long value, long low, long high)

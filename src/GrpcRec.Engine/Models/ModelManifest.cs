@@ -64,10 +64,10 @@ public sealed record EncoderManifest
     /// <summary>Recurrent layers; of a bag, dense layers; of a convolution 1.</summary>
     public required int Layers { get; init; }
 
-    /// <summary>Order of the gates in the rows of the recurrent weights: lstm "ifgo", gru "rzn", "" for kinds without gates.</summary>
+    /// <summary>Order of the gates in the rows of the recurrent weights: lstm "ifgo", gru "rzn", mingru "zn", "" for kinds without gates.</summary>
     public string GateOrder { get; init; } = "ifgo";
 
-    public static string GateOrderOf(EncoderKind kind) => kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", _ => "" };
+    public static string GateOrderOf(EncoderKind kind) => kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", EncoderKind.MinGru => "zn", _ => "" };
 
     /// <summary>Where a GRU applies its reset gate. None for other kinds.</summary>
     public ResetPlacement ResetPlacement { get; init; }
@@ -111,6 +111,12 @@ public enum EncoderKind
 
     /// <summary>Horizontal and vertical convolutions over the last events, as in Caser (Tang &amp; Wang, WSDM 2018).</summary>
     [JsonStringEnumMemberName("cnn")] Cnn,
+
+    /// <summary>
+    /// A GRU whose gate and candidate read the input alone (Feng et al. 2024, arXiv 2410.01201), so that it is linear in its state: trained for
+    /// all events at once, served without a recurrent product. The candidate keeps its tanh, which the paper drops: outputs stay in [-1, 1].
+    /// </summary>
+    [JsonStringEnumMemberName("mingru")] MinGru,
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<ResetPlacement>))]
@@ -188,6 +194,9 @@ public enum TaskKind
     [JsonStringEnumMemberName("binary")] Binary,
     [JsonStringEnumMemberName("multiclass")] Multiclass,
     [JsonStringEnumMemberName("next_item")] NextItem,
+
+    /// <summary>A number for a candidate: <see cref="TaskManifest.Offset"/> + <see cref="TaskManifest.Scale"/> × output.</summary>
+    [JsonStringEnumMemberName("regression")] Regression,
 }
 
 /// <summary>One task head.</summary>
@@ -201,6 +210,15 @@ public sealed record TaskManifest
 
     /// <summary>multiclass: names of the classes. Empty otherwise.</summary>
     public IReadOnlyList<string> ClassNames { get; init; } = [];
+
+    /// <summary>binary: an earlier binary task whose outcome this one needs first; the probability is then the product of both. Null: none.</summary>
+    public string? Given { get; init; }
+
+    /// <summary>regression: the mean of the labels that the output was trained to, in their unit.</summary>
+    public double Offset { get; init; }
+
+    /// <summary>regression: their standard deviation; 1 for other kinds.</summary>
+    public double Scale { get; init; } = 1;
 
     /// <summary>Logits that the head gives: 1, or the number of classes.</summary>
     [JsonIgnore]

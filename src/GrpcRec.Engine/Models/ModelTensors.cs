@@ -8,11 +8,13 @@ namespace GrpcRec.Engine.Models;
 /// item_embedding             [V, E]
 /// behavior_embedding         [B, Eb]            absent when Eb = 0
 ///
-/// {kind}.l{n}.weight_ih      [G·H, I], or [G·H, H] for n > 0; kind lstm, gru, rnn with G = 4, 3, 1 gates; rows by gate i,f,g,o | r,z,n
-/// {kind}.l{n}.weight_hh      [G·H, H]
+/// {kind}.l{n}.weight_ih      [G·H, I], or [G·H, H] for n > 0; kind lstm, gru, rnn, mingru with G = 4, 3, 1, 2 gates; rows by gate
+///                            i,f,g,o | r,z,n | – | z,n
+/// {kind}.l{n}.weight_hh      [G·H, H]           not of a mingru, whose gates read the input alone
 /// {kind}.l{n}.bias           [G·H]              b_ih + b_hh; of a GRU with the reset after the product, the n rows are b_in alone
 /// gru.l{n}.bias_hn           [H]                inside r∘(U·h + b_hn); absent with the reset before the product
 ///   lstm c' = σ(f)∘c + σ(i)∘tanh(g), h' = σ(o)∘tanh(c'); gru h' = (1 - z)∘n + z∘h; rnn h' = tanh(W·x + U·h + b)
+///   mingru h' = (1 - σ(z))∘h + σ(z)∘tanh(n)
 ///
 /// bag.l{n}.weight            [H, I], or [H, H] for n > 0; on the mean of all events; relu between layers, tanh after the last
 /// bag.l{n}.bias              [H]                no event: the mean is zero
@@ -45,6 +47,7 @@ namespace GrpcRec.Engine.Models;
 /// task.{name}.tower.bias     [D]
 /// task.{name}.output.weight  [C, D] (or [C, S], [C, H] when D = 0)
 /// task.{name}.output.bias    [C]
+/// binary that needs the outcome of another first: logit(σ(own)·σ(given)), ChainedLogit; regression: offset + scale·output, in its own unit
 /// </code>
 /// </summary>
 public static class ModelTensors
@@ -91,6 +94,7 @@ public static class ModelTensors
         EncoderKind.Lstm => 4,
         EncoderKind.Gru => 3,
         EncoderKind.Rnn => 1,
+        EncoderKind.MinGru => 2,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} is not recurrent"),
     };
 
@@ -138,6 +142,7 @@ public static class ModelTensors
         EncoderKind.Lstm => "lstm",
         EncoderKind.Gru => "gru",
         EncoderKind.Rnn => "rnn",
+        EncoderKind.MinGru => "mingru",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} is not recurrent"),
     };
 
@@ -171,7 +176,8 @@ public static class ModelTensors
                 for (var layer = 0; layer < encoder.Layers; layer++)
                 {
                     shapes[InputWeight(layer, encoder.Kind)] = [gates * h, layer == 0 ? input : h];
-                    shapes[RecurrentWeight(layer, encoder.Kind)] = [gates * h, h];
+                    if (encoder.Kind != EncoderKind.MinGru)
+                        shapes[RecurrentWeight(layer, encoder.Kind)] = [gates * h, h];
                     shapes[Bias(layer, encoder.Kind)] = [gates * h];
                     if (encoder.ResetPlacement == ResetPlacement.AfterProduct)
                         shapes[ResetBias(layer)] = [h];

@@ -11,6 +11,9 @@ internal sealed class HeadLayout
 {
     private readonly int _categories;
 
+    // Columns of a task that needs another's outcome first, and of that other, in the manifest's order.
+    private readonly (int Own, int Given)[] _chains;
+
     public HeadLayout(ModelManifest manifest)
     {
         _categories = manifest.Categories.Count;
@@ -34,6 +37,7 @@ internal sealed class HeadLayout
         NextItemOffset = candidate.Where(head => head.Task.Kind == TaskKind.NextItem).Select(head => head.Offset).DefaultIfEmpty(-1).First();
         Candidate = [.. candidate.Where(head => head.Task.Kind != TaskKind.NextItem)];
         Sequence = [.. sequence];
+        _chains = [.. Candidate.Where(head => head.Task.Given is not null).Select(head => (head.Offset, Candidate.First(one => one.Task.Name == head.Task.Given).Offset))];
     }
 
     public int CatalogSize { get; }
@@ -51,6 +55,17 @@ internal sealed class HeadLayout
     public int NextItemOffset { get; }
 
     public bool HasNextItem => NextItemOffset >= 0;
+
+    /// <summary>Makes p(given)·p(own) of the logits of tasks that need another's outcome first. Once, when all logits stand.</summary>
+    /// <param name="logits">[N, CandidateWidth].</param>
+    public void Chain(Span<float> logits)
+    {
+        foreach (var (own, given) in _chains)
+        {
+            for (var row = 0; row < logits.Length; row += CandidateWidth)
+                logits[row + own] = ChainedLogit.Of(logits[row + own], logits[row + given]);
+        }
+    }
 
     public void CheckCandidates(ReadOnlySpan<int> items, int logits)
     {

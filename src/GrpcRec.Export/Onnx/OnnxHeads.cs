@@ -1,3 +1,4 @@
+using System.Globalization;
 using GrpcRec.Engine.Models;
 
 namespace GrpcRec.Export.Onnx;
@@ -27,7 +28,7 @@ internal sealed class OnnxHeads(OnnxGraph graph, OnnxOptions options)
             {
                 Tower(task, task.NeedsCandidate ? inputs[Array.IndexOf(tasks, task.Name)] : OnnxEncoder.Hidden);
                 if (task.NeedsCandidate)
-                    graph.Output(Logits(task.Name), "Logits of the task for each candidate; no sigmoid or softmax applied.", "batch", "candidates", task.OutputWidth);
+                    graph.Output(Logits(task.Name), Meaning(task), "batch", "candidates", task.OutputWidth);
                 else
                     graph.Output(Logits(task.Name), "Logits of the task; no sigmoid or softmax applied.", "batch", task.OutputWidth);
             }
@@ -35,6 +36,10 @@ internal sealed class OnnxHeads(OnnxGraph graph, OnnxOptions options)
     }
 
     private static bool IsCandidateTask(TaskManifest task) => task.NeedsCandidate && task.Kind != TaskKind.NextItem;
+
+    private static string Meaning(TaskManifest task) => task.Kind == TaskKind.Regression
+        ? string.Create(CultureInfo.InvariantCulture, $"Output of the task for each candidate; its value is {task.Offset:R} + {task.Scale:R} × output.")
+        : "Logits of the task for each candidate; no sigmoid or softmax applied.";
 
     /// <summary>q·E_outᵀ + item_bias, q = W·h + b.</summary>
     private void NextItem(TaskManifest task)
@@ -51,7 +56,19 @@ internal sealed class OnnxHeads(OnnxGraph graph, OnnxOptions options)
     {
         if (_manifest.Encoder.TowerSize > 0)
             x = graph.Relu(Linear(x, ModelTensors.TowerWeight(task.Name), ModelTensors.TowerBias(task.Name)));
-        Linear(x, ModelTensors.OutputWeight(task.Name), ModelTensors.OutputBias(task.Name), Logits(task.Name));
+        if (task.Given is null)
+            Linear(x, ModelTensors.OutputWeight(task.Name), ModelTensors.OutputBias(task.Name), Logits(task.Name));
+        else
+            Chain(Linear(x, ModelTensors.OutputWeight(task.Name), ModelTensors.OutputBias(task.Name)), Logits(task.Given), Logits(task.Name));
+    }
+
+    /// <summary>logit(σ(x)·σ(y)) = -log(e⁻ˣ + e⁻ʸ + e⁻ˣ⁻ʸ).</summary>
+    private void Chain(string own, string given, string result)
+    {
+        string x = graph.Node("Neg", [own]), y = graph.Node("Neg", [given]);
+        var sum = graph.Node(
+            "ReduceLogSumExp", [graph.Concat(-1, [x, y, graph.Sum(x, y)])], null, OnnxGraph.Attribute("axes", [-1L]), OnnxGraph.Attribute("keepdims", 1));
+        graph.Node("Neg", [sum], result);
     }
 
     private string Linear(string x, string weight, string bias, string? result = null) =>

@@ -5,7 +5,7 @@ namespace GrpcRec.Export.Onnx;
 /// <summary>
 /// LSTM, GRU and Elman RNN as ONNX's own operators, one for each layer. Their rows of gates stand in another order than ours (LSTM
 /// i,o,f,c for i,f,g,o; GRU z,r,h for r,z,n), and they keep a bias for the input's product and one for the state's.
-/// A sequence of no event gives a hidden state of zeros, as it does here.
+/// A minimal GRU is a GRU whose state's weights are zero and whose z has its sign turned. A sequence of no event gives a hidden state of zeros, as it does here.
 /// </summary>
 internal sealed class OnnxRecurrent(OnnxGraph graph, OnnxOptions options) : OnnxEncoder(graph)
 {
@@ -22,7 +22,7 @@ internal sealed class OnnxRecurrent(OnnxGraph graph, OnnxOptions options) : Onnx
     };
 
     /// <summary>ONNX's names of the gates, for the metadata.</summary>
-    public static string GateOrder(EncoderKind kind) => kind switch { EncoderKind.Lstm => "iofc", EncoderKind.Gru => "zrh", _ => "" };
+    public static string GateOrder(EncoderKind kind) => kind switch { EncoderKind.Lstm => "iofc", EncoderKind.Gru or EncoderKind.MinGru => "zrh", _ => "" };
 
     public override void Build()
     {
@@ -42,6 +42,12 @@ internal sealed class OnnxRecurrent(OnnxGraph graph, OnnxOptions options) : Onnx
 
     private void Layer(int layer, string x, string[] outputs)
     {
+        if (Encoder.Kind == EncoderKind.MinGru)
+        {
+            MinimalLayer(layer, x, outputs);
+            return;
+        }
+
         var width = layer == 0 ? EventWidth : Encoder.HiddenSize;
         var (inputWeight, stateWeight) = (ModelTensors.InputWeight(layer, Encoder.Kind), ModelTensors.RecurrentWeight(layer, Encoder.Kind));
         var w = Reordered(Graph.Model.Weights(inputWeight), width);
@@ -62,6 +68,29 @@ internal sealed class OnnxRecurrent(OnnxGraph graph, OnnxOptions options) : Onnx
             Graph.AddNode("GRU", inputs, outputs, [size, OnnxGraph.Attribute("linear_before_reset", Encoder.ResetPlacement == ResetPlacement.AfterProduct ? 1 : 0)]);
         else
             Graph.AddNode(Encoder.Kind == EncoderKind.Lstm ? "LSTM" : "RNN", inputs, outputs, [size]);
+    }
+
+    /// <summary>As GRU's z, r, h: of an input's weights -z, zeros, n.</summary>
+    private void MinimalLayer(int layer, string x, string[] outputs)
+    {
+        int hidden = Encoder.HiddenSize, width = layer == 0 ? EventWidth : hidden;
+        var (weight, bias) = (ModelTensors.InputWeight(layer, Encoder.Kind), ModelTensors.Bias(layer, Encoder.Kind));
+        float[] AsGru(ReadOnlySpan<float> rows, int columns, int blocks)
+        {
+            var gates = new float[blocks * hidden * columns];
+            for (var i = 0; i < hidden * columns; i++)
+                (gates[i], gates[(2 * hidden * columns) + i]) = (-rows[i], rows[(hidden * columns) + i]);
+            return gates;
+        }
+
+        Graph.AddNode(
+            "GRU",
+            [
+                x, Graph.Floats(weight + ".onnx", AsGru(Graph.Model.Weights(weight), width, 3), 1, 3 * hidden, width),
+                Graph.Floats($"mingru.l{layer}.weight_hh.onnx", new float[3 * hidden * hidden], 1, 3 * hidden, hidden),
+                Graph.Floats(bias + ".onnx", AsGru(Graph.Model.Weights(bias), 1, 6), 1, 6 * hidden), _lengths,
+            ],
+            outputs, [OnnxGraph.Attribute("hidden_size", hidden)]);
     }
 
     /// <summary>G·H.</summary>

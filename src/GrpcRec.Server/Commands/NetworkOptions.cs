@@ -6,7 +6,7 @@ namespace GrpcRec.Server.Commands;
 /// <summary>The options of <c>grpcrec train</c> that say what network is trained: one for each field of <see cref="Architecture"/> that people change.</summary>
 sealed class NetworkOptions
 {
-    readonly Option<string?> _encoder = new("--encoder") { Description = "What reads the events: lstm, gru, rnn, bag or cnn. Default lstm." };
+    readonly Option<string?> _encoder = new("--encoder") { Description = "What reads the events: lstm, gru, rnn, bag, cnn or mingru. Default lstm." };
     readonly Option<int?> _embeddingSize = new("--embedding-size") { Description = "Size of the item embedding. Default 64." };
     readonly Option<int?> _hiddenSize = new("--hidden-size") { Description = "Size of the hidden state. Default 128." };
     readonly Option<int?> _layers = new("--layers") { Description = "Recurrent layers, or dense layers of a bag. Default 1." };

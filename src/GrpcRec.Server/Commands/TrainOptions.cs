@@ -2,7 +2,6 @@ using System.CommandLine;
 using Google.Protobuf;
 using GrpcRec.Protocol;
 using GrpcRec.V1;
-using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
 namespace GrpcRec.Server.Commands;
 
@@ -16,13 +15,8 @@ sealed class TrainOptions
     public Option<string?> Data { get; } = new("--data") { Description = "File of events (.csv, .tsv, .jsonl, .parquet). With --address: relative to that server's data directory." };
     public Option<string?> Name { get; } = new("--name") { Description = "Name of the model to make: a-z, 0-9, '-', '_', '.'. Default: \"default\"." };
     public Option<string[]> Tasks { get; } = new("--tasks") { Description = $"What to predict, NAME=WHAT, several allowed. Default: next=next_item. Examples: {TaskFlags.Syntax}.", AllowMultipleArgumentsPerToken = true };
-    public Option<int?> Epochs { get; } = new("--epochs") { Description = "Most epochs. Default 20." };
-    public Option<int?> BatchSize { get; } = new("--batch-size") { Description = "Sequences a step. Default 64." };
-    public Option<double?> LearningRate { get; } = new("--learning-rate") { Description = "Adam's step size. Default 0.003." };
+    public LearningOptions Learning { get; } = new();
     public NetworkOptions Network { get; } = new();
-    public Option<int?> MaxSeconds { get; } = new("--max-seconds") { Description = "Stop after this long, with the best epoch so far. Default: no limit." };
-    public Option<Weighting?> Weighting { get; } = new("--weighting") { Description = "How the tasks' losses are combined: fixed, equal, uncertainty, dwa, gradnorm, pcgrad, cagrad or famo. Default fixed." };
-    public Option<long?> Seed { get; } = new("--seed") { Description = "Seed of everything random. Default 1." };
     public Option<string?> Baseline { get; } = new("--baseline") { Description = "Make this baseline instead of a network: popularity, or mf (matrix factorisation)." };
     public Option<bool> CompareSingleTasks { get; } = new("--compare-single-tasks") { Description = "Also train a model of each task alone, and tell what each gains by the company. Takes as long again for each task." };
     public Option<bool> Activate { get; } = new("--activate") { Description = "Load and activate the new version when it is done." };
@@ -35,7 +29,7 @@ sealed class TrainOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[Request, Data, Name, Tasks, Epochs, BatchSize, LearningRate, .. Network.All, MaxSeconds, Weighting, Seed, Baseline, CompareSingleTasks, Activate, Json, Models, State, Trainer, Address, Authority])
+        foreach (var option in (Option[])[Request, Data, Name, Tasks, .. Learning.All, .. Network.All, Baseline, CompareSingleTasks, Activate, Json, Models, State, Trainer, Address, Authority])
             command.Options.Add(option);
     }
 
@@ -93,13 +87,7 @@ sealed class TrainOptions
                 throw new ServerOptionsException(fault.Message);
             }
         }
-        var learning = request.Hyperparameters ??= new();
-        if (parsed.GetValue(Epochs) is { } epochs) learning.Epochs = epochs;
-        if (parsed.GetValue(BatchSize) is { } batch) learning.BatchSize = batch;
-        if (parsed.GetValue(LearningRate) is { } rate) learning.LearningRate = rate;
-        if (parsed.GetValue(MaxSeconds) is { } seconds) learning.MaxDuration = Duration.FromTimeSpan(TimeSpan.FromSeconds(seconds));
-        if (parsed.GetValue(Weighting) is { } weighting) learning.Weighting = weighting;
-        if (parsed.GetValue(Seed) is { } seed) learning.Seed = seed;
+        Learning.Override(request.Hyperparameters ??= new(), parsed);
         Network.Override(request.Architecture ??= new(), parsed);
         if (parsed.GetValue(Baseline) is { } baseline) request.Baseline = baseline;
         if (parsed.GetValue(CompareSingleTasks)) request.CompareSingleTasks = true;

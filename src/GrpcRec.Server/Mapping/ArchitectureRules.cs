@@ -8,7 +8,7 @@ static class ArchitectureRules
 {
     const int MaxWindow = 64;
     const int MaxDenseLayers = 3;
-    static readonly string[] Encoders = ["lstm", "gru", "rnn", "bag", "cnn"];
+    static readonly string[] Encoders = ["lstm", "gru", "rnn", "bag", "cnn", "mingru"];
     static readonly string[] Trunks = ["shared_bottom", "mmoe", "cgc", "ple"];
 
     public static void Check(Architecture? network, Violations violations)

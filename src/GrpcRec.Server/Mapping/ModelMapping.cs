@@ -74,6 +74,7 @@ public static class ModelMapping
             EncoderKind.Rnn => "rnn",
             EncoderKind.Bag => "bag",
             EncoderKind.Cnn => "cnn",
+            EncoderKind.MinGru => "mingru",
             _ => "",
         };
         model.Precision = manifest.Precision?.Precision switch
@@ -100,9 +101,11 @@ public static class ModelMapping
             TaskKind.Binary => V1.TaskKind.Binary,
             TaskKind.Multiclass => V1.TaskKind.Multiclass,
             TaskKind.NextItem => V1.TaskKind.NextItem,
+            TaskKind.Regression => V1.TaskKind.Regression,
             _ => V1.TaskKind.Unspecified,
         },
         ClassNames = { task.ClassNames },
         NeedsCandidate = task.NeedsCandidate,
+        Given = task.Given ?? "",
     };
 }

@@ -9,8 +9,13 @@ namespace GrpcRec.Server.Mapping;
 /// <param name="Weight">Finite.</param>
 public readonly record struct WeightedTask(TaskColumn Column, double Weight)
 {
-    /// <summary>weight × logit for next_item, weight × probability for binary.</summary>
-    public double Value(float logit) => Weight * (Column.Task.Kind == TaskKind.NextItem ? logit : PredictionMapping.Sigmoid(logit));
+    /// <summary>weight × logit for next_item, weight × probability for binary, weight × expected value for regression.</summary>
+    public double Value(float logit) => Weight * Column.Task.Kind switch
+    {
+        TaskKind.NextItem => logit,
+        TaskKind.Regression => PredictionMapping.Expectation(Column, logit),
+        _ => PredictionMapping.Sigmoid(logit),
+    };
 }
 
 /// <summary>What a Rank goes by.</summary>
@@ -29,7 +34,7 @@ public static class ObjectiveMapping
             return ReadTerms(request, tasks, limits, violations);
         if (tasks.NextItem is not null)
             return [new WeightedTask(ColumnOf(tasks, tasks.NextItem.Name), 1)];
-        violations.Add("objective", ViolationReason.Required, "The model has no next_item task to rank by: name binary tasks, and give candidate_item_ids.");
+        violations.Add("objective", ViolationReason.Required, "The model has no next_item task to rank by: name binary or regression tasks, and give candidate_item_ids.");
         return [];
     }
 
@@ -49,7 +54,7 @@ public static class ObjectiveMapping
             else if (!seen.Add(name))
                 violations.Add($"objective[{i}].task", ViolationReason.Repeated, $"{Violations.Quote(name)} stands twice: add the weights up.");
             else if (!task.NeedsCandidate || task.Kind == TaskKind.Multiclass)
-                violations.Add($"objective[{i}].task", ViolationReason.NotAllowed, $"{Violations.Quote(name)} gives no single number for an item: name a next_item or binary task.");
+                violations.Add($"objective[{i}].task", ViolationReason.NotAllowed, $"{Violations.Quote(name)} gives no single number for an item: name a next_item, binary or regression task.");
             else if (request.CandidateItemIds.Count == 0 && task.Kind != TaskKind.NextItem)
                 violations.Add($"objective[{i}].task", ViolationReason.NotAllowed, "Over the whole catalogue only the next_item task can be ranked by: give candidate_item_ids, for example from a first Rank.");
             else if (request.CandidateItemIds.Count == 0 && weight <= 0)

@@ -24,6 +24,9 @@ public static class PredictionMapping
             case TaskKind.NextItem:
                 prediction.Logit = logits[0];
                 break;
+            case TaskKind.Regression:
+                prediction.Expectation = Expectation(column, logits[0]);
+                break;
             default:
                 throw new InvalidOperationException($"no wire form of {column.Task.Kind}");
         }
@@ -33,6 +36,9 @@ public static class PredictionMapping
 
     /// <summary>In double: a float32 logit past 17 would read as certainty.</summary>
     public static double Sigmoid(float logit) => 1 / (1 + Math.Exp(-(double)logit));
+
+    /// <summary>regression: in the unit of the labels.</summary>
+    public static double Expectation(TaskColumn column, float output) => column.Task.Offset + (column.Task.Scale * output);
 
     /// <returns>[C] summing to 1. The largest logit is taken off first, so that nothing overflows.</returns>
     private static double[] Softmax(ReadOnlySpan<float> logits)

@@ -27,6 +27,7 @@ static class TaskRules
             if (task.HasWeight && task.Weight is not (> 0 and <= MaxWeight))
                 violations.Add($"{at}.weight", TrainRequestRules.RangeReason(task.Weight), $"is {TrainRequestRules.Number(task.Weight)}; above 0, at most 1,000.");
             CheckKind(task, at, columns, violations);
+            CheckGiven(tasks, i, $"{at}.given", violations);
         }
     }
 
@@ -67,10 +68,14 @@ static class TaskRules
                 }
                 break;
             case TaskKind.Regression:
-                violations.Add($"{at}.kind", ViolationReason.NotAllowed, "regression is not yet available; use TASK_KIND_BINARY, TASK_KIND_MULTICLASS or TASK_KIND_NEXT_ITEM.");
-                return;
+                if (source is not (LabelSpec.SourceOneofCase.NextValue or LabelSpec.SourceOneofCase.Column))
+                {
+                    WrongLabel(source, "next_value or column");
+                    return;
+                }
+                break;
             case TaskKind.Unspecified:
-                violations.Add($"{at}.kind", ViolationReason.Required, "is required: TASK_KIND_BINARY, TASK_KIND_MULTICLASS or TASK_KIND_NEXT_ITEM.");
+                violations.Add($"{at}.kind", ViolationReason.Required, "is required: TASK_KIND_BINARY, TASK_KIND_MULTICLASS, TASK_KIND_NEXT_ITEM or TASK_KIND_REGRESSION.");
                 return;
             default:
                 violations.Add($"{at}.kind", ViolationReason.UnknownName, $"is {(int)task.Kind}, which is no TaskKind.");
@@ -82,6 +87,16 @@ static class TaskRules
             $"{at}.label",
             given == LabelSpec.SourceOneofCase.None ? ViolationReason.Required : ViolationReason.NotAllowed,
             $"must be one of {wanted} for this kind of task.");
+    }
+
+    static void CheckGiven(RepeatedField<TaskSpec> tasks, int index, string field, Violations violations)
+    {
+        var (task, given) = (tasks[index], tasks[index].Given);
+        if (given.Length == 0) return;
+        if (task.Kind != TaskKind.Binary)
+            violations.Add(field, ViolationReason.NotAllowed, "must be empty: only a binary task can need another's outcome first.");
+        else if (!tasks.Take(index).Any(one => one.Kind == TaskKind.Binary && one.Name == given))
+            violations.Add(field, ViolationReason.UnknownName, $"is {Violations.Quote(given)}, which is no binary task before this one.");
     }
 
     static void CheckLabel(LabelSpec label, string at, ColumnMapping? columns, Violations violations)
@@ -102,6 +117,9 @@ static class TaskRules
                 break;
             case LabelSpec.SourceOneofCase.NextBehavior when !label.NextBehavior:
                 violations.Add($"{at}.next_behavior", ViolationReason.OutOfRange, "must be true where it is set.");
+                break;
+            case LabelSpec.SourceOneofCase.NextValue when !label.NextValue:
+                violations.Add($"{at}.next_value", ViolationReason.OutOfRange, "must be true where it is set.");
                 break;
             case LabelSpec.SourceOneofCase.Column when columns is null || !columns.Labels.Contains(label.Column):
                 violations.Add($"{at}.column", ViolationReason.UnknownName, $"is {Violations.Quote(label.Column)}, which data.columns.labels does not name.");

@@ -23,7 +23,7 @@ static class TrainRequestRules
         CheckData(request.Data, dataRoot, violations);
         TaskRules.Check(request.Tasks, request.Data?.Columns, violations);
         ArchitectureRules.Check(request.Architecture, violations);
-        CheckHyperparameters(request.Hyperparameters, violations);
+        HyperparameterRules.Check(request.Hyperparameters, violations);
         CheckSplit(request.Split, violations);
         CheckBaseline(request, violations);
     }
@@ -108,23 +108,6 @@ static class TrainRequestRules
         CheckDuration("data.cleaning.session_gap", cleaning.SessionGap, violations);
     }
 
-    static void CheckHyperparameters(Hyperparameters? parameters, Violations violations)
-    {
-        if (parameters is null) return;
-        const string at = "hyperparameters.";
-        InRange(at + "epochs", parameters.HasEpochs, parameters.Epochs, 1, 10_000, violations);
-        InRange(at + "batch_size", parameters.HasBatchSize, parameters.BatchSize, 1, 4_096, violations);
-        if (parameters.HasLearningRate && parameters.LearningRate is not (> 0 and <= 1))
-            violations.Add(at + "learning_rate", RangeReason(parameters.LearningRate), $"is {Number(parameters.LearningRate)}; above 0, at most 1.");
-        if (parameters.HasGradientClipNorm && !(parameters.GradientClipNorm > 0 && double.IsFinite(parameters.GradientClipNorm)))
-            violations.Add(at + "gradient_clip_norm", RangeReason(parameters.GradientClipNorm), $"is {Number(parameters.GradientClipNorm)}; finite and above 0.");
-        InRange(at + "patience", parameters.HasPatience, parameters.Patience, 1, 10_000, violations);
-        CheckDuration(at + "max_duration", parameters.MaxDuration, violations);
-        if (!System.Enum.IsDefined(parameters.Weighting))
-            violations.Add(at + "weighting", ViolationReason.UnknownName, $"is {(int)parameters.Weighting}, which is not a weighting; see the enum Weighting.");
-        InRange(at + "min_context", parameters.HasMinContext, parameters.MinContext, 0, 2_047, violations);
-    }
-
     internal static void CheckSplit(Split? split, Violations violations)
     {
         if (split?.Time is { } time)
@@ -156,7 +139,7 @@ static class TrainRequestRules
         violations.Add(field, ViolationReason.OutOfRange, $"is {value}; {bound}.");
     }
 
-    static void CheckDuration(string field, Duration? duration, Violations violations)
+    internal static void CheckDuration(string field, Duration? duration, Violations violations)
     {
         if (duration is null) return;
         var normal = duration.Seconds is >= 0 and <= MaxDurationSeconds && duration.Nanos is >= 0 and <= MaxNanos;

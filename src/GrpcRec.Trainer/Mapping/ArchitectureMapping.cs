@@ -20,6 +20,7 @@ static class ArchitectureMapping
                 "rnn" => EncoderKind.Rnn,
                 "bag" => EncoderKind.Bag,
                 "cnn" => EncoderKind.Cnn,
+                "mingru" => EncoderKind.MinGru,
                 _ => throw Unknown("encoder", wire.Encoder, "Architecture.Encoder"),
             },
             ResetPlacement = wire.GruReset switch

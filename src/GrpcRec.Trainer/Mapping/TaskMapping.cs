@@ -15,7 +15,7 @@ static class TaskMapping
 
     public static TaskSpec ToWire(TaskDefinition task)
     {
-        var spec = new TaskSpec { Name = task.Name, Kind = ToWire(task.Kind), Label = ToWire(task.Label) };
+        var spec = new TaskSpec { Name = task.Name, Kind = ToWire(task.Kind), Label = ToWire(task.Label), Given = task.Given ?? "" };
         if (task.Weight != 1)
             spec.Weight = task.Weight;
         return spec;
@@ -29,10 +29,12 @@ static class TaskMapping
             V1.TaskKind.Binary => TaskKind.Binary,
             V1.TaskKind.Multiclass => TaskKind.Multiclass,
             V1.TaskKind.NextItem => TaskKind.NextItem,
-            _ => throw new TaskDefinitionException(spec.Name, $"the kind {spec.Kind} cannot be trained yet; use binary, multiclass or next_item"),
+            V1.TaskKind.Regression => TaskKind.Regression,
+            _ => throw new TaskDefinitionException(spec.Name, $"the kind {spec.Kind} cannot be trained; use binary, multiclass, next_item or regression"),
         },
         Weight = spec.HasWeight ? spec.Weight : 1,
         Label = FromWire(spec.Label),
+        Given = spec.Given.Length > 0 ? spec.Given : null,
     };
 
     private static LabelSource? FromWire(LabelSpec? label) => label?.SourceCase switch
@@ -42,6 +44,7 @@ static class TaskMapping
         LabelSpec.SourceOneofCase.ValueClasses => new LabelSource.ValueClasses([.. label.ValueClasses.Values]),
         LabelSpec.SourceOneofCase.NextCategory => new LabelSource.NextCategory(),
         LabelSpec.SourceOneofCase.NextBehavior => new LabelSource.NextBehavior(),
+        LabelSpec.SourceOneofCase.NextValue => new LabelSource.NextValue(),
         LabelSpec.SourceOneofCase.Column => new LabelSource.Column(label.Column),
         _ => null,
     };
@@ -50,6 +53,7 @@ static class TaskMapping
     {
         TaskKind.Binary => V1.TaskKind.Binary,
         TaskKind.Multiclass => V1.TaskKind.Multiclass,
+        TaskKind.Regression => V1.TaskKind.Regression,
         _ => V1.TaskKind.NextItem,
     };
 
@@ -60,6 +64,7 @@ static class TaskMapping
         LabelSource.ValueClasses classes => new LabelSpec { ValueClasses = new ValueClasses { Values = { classes.Values } } },
         LabelSource.NextCategory => new LabelSpec { NextCategory = true },
         LabelSource.NextBehavior => new LabelSpec { NextBehavior = true },
+        LabelSource.NextValue => new LabelSpec { NextValue = true },
         LabelSource.Column column => new LabelSpec { Column = column.Name },
         _ => null,
     };

@@ -106,6 +106,12 @@ static class ReportUsers
             return new ReportPrediction(task.Name, Percent(1 / (1 + Math.Exp(-logits[0]))), truth);
         }
 
+        if (task.Kind == TaskKind.Regression)
+        {
+            var (offset, scale) = task.Standard;
+            return new ReportPrediction(task.Name, Number(offset + (scale * logits[0])), float.IsNaN(label) ? "" : Number(label));
+        }
+
         var best = 0;
         double sum = 0;
         for (var c = 0; c < logits.Length; c++)
@@ -124,6 +130,8 @@ static class ReportUsers
 
     private static string Category(SequenceDataset dataset, int item) =>
         dataset.Items.Items[item].Category is var category and >= 0 ? dataset.Categories[category] : "";
+
+    private static string Number(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
 
     private static string Percent(double share) => share.ToString("P1", CultureInfo.InvariantCulture);
 }

@@ -10,7 +10,7 @@ internal sealed class BagEncoder(ModelParameters parameters, double dropout) : S
 {
     protected override Tensor Encode(Tensor x, bool training)
     {
-        x = x.cumsum(0) / arange(1, x.shape[0] + 1, ScalarType.Float32).view(-1, 1, 1);
+        x = x.cumsum(0) / tensor([.. Enumerable.Range(1, (int)x.shape[0]).Select(count => (float)count)]).view(-1, 1, 1);
         for (var layer = 0; layer < Encoder.Layers; layer++)
         {
             if (layer > 0)

@@ -14,6 +14,8 @@ internal sealed class ModelParameters : IDisposable
     /// <summary>Standard deviation of a fresh embedding: an inner product of two at E = 64 is then far below the item bias.</summary>
     private const double EmbeddingDeviation = 0.05;
 
+    private const int LongestSpan = 64;
+
     private readonly SortedDictionary<string, Parameter> _byName = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Embedding> _embeddings = new(StringComparer.Ordinal);
     private readonly string[] _order;
@@ -97,6 +99,19 @@ internal sealed class ModelParameters : IDisposable
             table.Dispose();
     }
 
+    /// <summary>
+    /// Zero; of a minimal GRU's z, minus the log of a random span from 1 to <see cref="LongestSpan"/> events, so that units begin with memories of
+    /// all lengths (Tallec &amp; Ollivier 2018): with zeros every unit forgets half at each event.
+    /// </summary>
+    private void InitializeBias(string name, Parameter values)
+    {
+        values.zero_();
+        if (Manifest.Encoder.Kind != EncoderKind.MinGru || !name.StartsWith("mingru.", StringComparison.Ordinal))
+            return;
+        using var scope = NewDisposeScope();
+        values.narrow(0, 0, Manifest.Encoder.HiddenSize).uniform_(1, Math.Clamp(Manifest.MaxSequenceLength, 2, LongestSpan)).log_().neg_();
+    }
+
     /// <summary>Embeddings normal; a recurrent layer's weights uniform ±1/√H, others ±1/√inputs, as torch's own modules have them; biases zero.</summary>
     private void Initialize(string name, Parameter values)
     {
@@ -112,7 +127,7 @@ internal sealed class ModelParameters : IDisposable
         if (name is ModelTensors.ItemEmbedding or ModelTensors.BehaviorEmbedding or ModelTensors.NextItemEmbedding)
             values.normal_(0, EmbeddingDeviation);
         else if (values.dim() == 1)
-            values.zero_();
+            InitializeBias(name, values);
         else
         {
             var bound = 1 / Math.Sqrt(values.numel() / values.shape[0]);

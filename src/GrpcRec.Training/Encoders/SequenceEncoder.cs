@@ -23,6 +23,7 @@ internal abstract class SequenceEncoder(ModelParameters parameters, double dropo
         EncoderKind.Gru => new RecurrentEncoder<Kernels.GruCell>(parameters, dropout),
         EncoderKind.Rnn => new RecurrentEncoder<Kernels.RnnCell>(parameters, dropout),
         EncoderKind.Bag => new BagEncoder(parameters, dropout),
+        EncoderKind.MinGru => new MinGruEncoder(parameters, dropout),
         EncoderKind.Cnn => new ConvolutionEncoder(parameters, dropout),
         var kind => throw new NotSupportedException($"An encoder of kind {kind} cannot be trained."),
     };

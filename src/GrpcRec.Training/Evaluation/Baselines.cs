@@ -9,7 +9,7 @@ namespace GrpcRec.Training.Evaluation;
 /// <summary>
 /// What a model must beat: rules counted from the training part, measured on the same targets and with the same metrics.
 /// next_item: <c>popularity</c>, <c>markov-1</c>, <c>item-knn</c> and <c>mf</c>. Binary: <c>rates</c>, and <c>rates+context</c> where there are context columns.
-/// Multi-class: <c>prior</c>, the classes' shares.
+/// Multi-class: <c>prior</c>, the classes' shares. Regression: <c>mean</c>, <see cref="SmoothedMeans"/>.
 /// </summary>
 public static class Baselines
 {
@@ -53,6 +53,7 @@ public static class Baselines
         }
 
         Keep("prior", ClassPrior.Measure(dataset, [.. labels.Where(task => task.Kind == TaskKind.Multiclass)], part));
+        Keep("mean", SmoothedMeans.Measure(dataset, [.. labels.Where(task => task.Kind == TaskKind.Regression)], part));
         return results;
 
         void KeepRanking(string name, INextItemBaseline baseline) => Keep(name, NextItemEvaluation.Measure(baseline, dataset, plan, part, cancellation));

@@ -64,7 +64,7 @@ public static class ModelEvaluator
         ArgumentNullException.ThrowIfNull(plan);
         var labels = TaskLabels.Build(dataset, tasks);
         CheckTasks(manifest, labels);
-        var scorer = new TargetScorer(engine, dataset, labels, plan);
+        var scorer = new TargetScorer(engine, dataset, labels, manifest, plan);
         var windows = new Queue<EventWindow>(EventWindow
             .ForEvaluation(dataset, role, manifest.MaxSequenceLength, minContext: manifest.MaxSequenceLength));
         var total = windows.Count;
@@ -128,8 +128,8 @@ public static class ModelEvaluator
     private static void CheckTasks(ModelManifest manifest, IReadOnlyList<TaskLabels> labels)
     {
         static string Describe(IEnumerable<string> names) => string.Join(", ", names);
-        if (!manifest.Tasks.Select(task => (task.Name, task.Kind, task.NeedsCandidate, task.OutputWidth))
-            .SequenceEqual(labels.Select(task => (task.Name, task.Kind, task.NeedsCandidate, Math.Max(1, task.ClassNames.Length)))))
+        if (!manifest.Tasks.Select(task => (task.Name, task.Kind, task.NeedsCandidate, task.OutputWidth, task.Given))
+            .SequenceEqual(labels.Select(task => (task.Name, task.Kind, task.NeedsCandidate, Math.Max(1, task.ClassNames.Length), task.Definition.Given))))
         {
             throw new EvaluationException(
                 $"The model's tasks are {Describe(manifest.Tasks.Select(task => task.Name))} and those asked for are {Describe(labels.Select(task => task.Name))}; they must be the same, in kind and order.");

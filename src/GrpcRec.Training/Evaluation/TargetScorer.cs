@@ -22,7 +22,7 @@ internal sealed class TargetScorer
     private readonly SeenItems? _hidden;
     private float[] _catalog = [];
 
-    public TargetScorer(IStepEngine engine, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, EvaluationPlan plan)
+    public TargetScorer(IStepEngine engine, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, ModelManifest manifest, EvaluationPlan plan)
     {
         _engine = engine;
         _dataset = dataset;
@@ -32,7 +32,7 @@ internal sealed class TargetScorer
         _candidate = new float[tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem) ? engine.CandidateWidth : 0];
         _sequence = new float[engine.SequenceWidth];
         _hidden = plan.MaskSeen ? new SeenItems(engine.CatalogSize) : null;
-        Metrics = new TaskMetrics(tasks, plan.Cutoffs, ranks ? engine.CatalogSize : 0);
+        Metrics = new TaskMetrics(tasks, plan.Cutoffs, ranks ? engine.CatalogSize : 0, manifest.Tasks.Select(task => (task.Offset, task.Scale)));
     }
 
     public TaskMetrics Metrics { get; }

@@ -14,15 +14,20 @@ internal sealed class TaskMetrics
     private readonly RankingMetrics _ranking;
     private readonly BinaryMetrics?[] _binary;
     private readonly MulticlassMetrics?[] _multiclass;
+    private readonly RegressionMetrics?[] _regression;
+    private readonly (double Offset, double Scale)[] _standards;
     private readonly CatalogCoverage? _coverage;
     private readonly HashSet<int> _groups = [];
 
     /// <param name="catalogSize">For coverage@k; 0: it is not measured.</param>
-    public TaskMetrics(IReadOnlyList<TaskLabels> tasks, IReadOnlyList<int> cutoffs, int catalogSize = 0)
+    /// <param name="standards">Of each task, what makes a regression's output a number in the labels' unit. Null: what its labels say.</param>
+    public TaskMetrics(IReadOnlyList<TaskLabels> tasks, IReadOnlyList<int> cutoffs, int catalogSize = 0, IEnumerable<(double Offset, double Scale)>? standards = null)
     {
+        _standards = [.. standards ?? tasks.Select(task => task.Standard)];
         _tasks = tasks;
         _ranking = new RankingMetrics(cutoffs);
         _binary = [.. tasks.Select(task => task.Kind == TaskKind.Binary ? new BinaryMetrics() : null)];
+        _regression = [.. tasks.Select(task => task.Kind == TaskKind.Regression ? new RegressionMetrics() : null)];
         _multiclass = [.. tasks.Select(task => task.Kind == TaskKind.Multiclass ? new MulticlassMetrics(task.ClassNames.Length) : null)];
         _coverage = catalogSize > 0 ? new CatalogCoverage(cutoffs, catalogSize) : null;
     }
@@ -37,12 +42,14 @@ internal sealed class TaskMetrics
     /// <param name="place">Of a recommended item, from 1.</param>
     public void AddRecommended(int item, int place) => _coverage?.Add(item, place);
 
-    /// <param name="logits">[C] of a binary or multiclass task; overwritten.</param>
+    /// <param name="logits">[C] of any task but next_item; overwritten.</param>
     public void AddLogits(int task, int sequence, Span<float> logits, float label)
     {
         _groups.Add(sequence);
         if (_binary[task] is { } binary)
             binary.Add(sequence, 1 / (1 + MathF.Exp(-logits[0])), label > 0.5f);
+        else if (_regression[task] is { } regression)
+            regression.Add(_standards[task].Offset + (_standards[task].Scale * logits[0]), label, sequence);
         else
         {
             Softmax(logits);
@@ -133,7 +140,7 @@ internal sealed class TaskMetrics
             Enumerable.Range(0, _tasks.Count).Where(has).Select(k => names.IndexOf($"{kind}/{_tasks[k].Name}"));
     }
 
-    private IMetricFamily? Family(int task) => (IMetricFamily?)_binary[task] ?? _multiclass[task];
+    private IMetricFamily? Family(int task) => (IMetricFamily?)_binary[task] ?? (IMetricFamily?)_multiclass[task] ?? _regression[task];
 
     private SortedDictionary<string, IReadOnlyList<CalibrationBin>> Calibration()
     {

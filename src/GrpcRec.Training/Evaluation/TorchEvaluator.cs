@@ -81,7 +81,10 @@ internal sealed class TorchEvaluator(SequenceDataset dataset, IReadOnlyList<Task
             }
         }
 
-        if (seen.Count > 0)
-            logits.view(-1).index_fill_(0, tensor(seen.ToArray()), float.NegativeInfinity);
+        if (seen.Count == 0)
+            return;
+        var none = new float[seen.Count];
+        Array.Fill(none, float.NegativeInfinity);
+        logits.view(-1).index_copy_(0, tensor(seen.ToArray()), tensor(none));
     }
 }

@@ -5,7 +5,8 @@ namespace GrpcRec.Training.Learning;
 
 /// <summary>
 /// What makes one epoch better than another, on the validation split: ndcg@10 for a model with next_item; else the mean AUC of the binary
-/// tasks; else, where neither is defined, the weighted sum of log-losses, negated. Without a validation split the last epoch wins.
+/// tasks; else, where neither is defined, the weighted sum of log-losses, negated; else that of the regressions' errors in standard
+/// deviations. Without a validation split the last epoch wins.
 /// </summary>
 internal static class SelectionCriterion
 {
@@ -19,9 +20,12 @@ internal static class SelectionCriterion
             return ($"ndcg@{RankingCutoff}", gain);
         if (validation.TryGetValue("auc/mean", out var area))
             return ("auc/mean", area);
+        var explained = tasks.Where(task => validation.ContainsKey("rmse/" + task.Name)).ToList();
         var losses = tasks.Where(task => validation.ContainsKey("logloss/" + task.Name)).ToList();
-        return losses.Count > 0
-            ? ("logloss", -losses.Sum(task => task.Definition.Weight * validation["logloss/" + task.Name]))
+        if (losses.Count > 0)
+            return ("logloss", -losses.Sum(task => task.Definition.Weight * validation["logloss/" + task.Name]));
+        return explained.Count > 0
+            ? ("rmse", -explained.Sum(task => task.Definition.Weight * validation["rmse/" + task.Name] / task.Standard.Scale))
             : (LastEpoch, epoch);
     }
 }

@@ -3,8 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Encoders;
-using static TorchSharp.torch.optim;
-using TorchSharp.Modules;
+using GrpcRec.Training.Optimizers;
 
 namespace GrpcRec.Training.Learning;
 
@@ -27,8 +26,8 @@ internal sealed record TrainingState
 
 /// <summary>
 /// A training run on disk, so that a worker that died goes on after its last finished epoch. <c>state.json</c> is renamed into place last and
-/// names nothing that is not complete; weights are model artefacts (<c>epoch-N</c>, verified on load), the moments of Adam are torch's own
-/// format with a digest (<c>optimizer-N.bin</c>). An epoch's random numbers come from the seed and its number, so a run that is taken up
+/// names nothing that is not complete; weights are model artefacts (<c>epoch-N</c>, verified on load), the optimiser's
+/// moments a file with a digest (<c>optimizer-N.bin</c>). An epoch's random numbers come from the seed and its number, so a run that is taken up
 /// again makes the same model as one that never stopped.
 /// </summary>
 internal sealed class TrainingCheckpoint(string directory)
@@ -70,17 +69,17 @@ internal sealed class TrainingCheckpoint(string directory)
 
     /// <summary>Loads weights and moments of the state's epoch.</summary>
     /// <exception cref="ArtifactException">The weights are damaged.</exception>
-    public void Restore(TrainingState state, ModelParameters parameters, Adam optimizer)
+    public void Restore(TrainingState state, ModelParameters parameters, ParameterOptimizer optimizer)
     {
         parameters.Import(LoadWeights(state.Epoch));
-        optimizer.load_state_dict(Optimizer(state.Epoch));
+        optimizer.Load(Optimizer(state.Epoch));
     }
 
     public ModelArtifact LoadWeights(int epoch) => ModelArtifact.Load(Weights(epoch));
 
     /// <summary>Writes the epoch's weights and moments, then the state, then removes what the state names no more.</summary>
     /// <exception cref="TrainingException">It cannot be written: the disk is full, or the directory is not ours. What was saved before stands.</exception>
-    public TrainingState Save(TrainingState state, ModelManifest manifest, ItemCatalog items, ModelParameters parameters, Adam optimizer)
+    public TrainingState Save(TrainingState state, ModelManifest manifest, ItemCatalog items, ModelParameters parameters, ParameterOptimizer optimizer)
     {
         try
         {
@@ -94,13 +93,13 @@ internal sealed class TrainingCheckpoint(string directory)
         }
     }
 
-    private TrainingState Write(TrainingState state, ModelManifest manifest, ItemCatalog items, ModelParameters parameters, Adam optimizer)
+    private TrainingState Write(TrainingState state, ModelManifest manifest, ItemCatalog items, ModelParameters parameters, ParameterOptimizer optimizer)
     {
         Directory.CreateDirectory(directory);
         if (Directory.Exists(Weights(state.Epoch)))
             Directory.Delete(Weights(state.Epoch), recursive: true);
         ModelArtifact.Write(Weights(state.Epoch), manifest, items, parameters.Export());
-        optimizer.save_state_dict(Optimizer(state.Epoch));
+        optimizer.Save(Optimizer(state.Epoch));
         state = state with { OptimizerSha256 = Digest(Optimizer(state.Epoch)) };
 
         var temporary = Path.Combine(directory, StateFile + ".tmp");

@@ -1,6 +1,7 @@
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Losses;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Optimizers;
 using GrpcRec.Training.Weighting;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -8,9 +9,9 @@ using static TorchSharp.torch;
 
 namespace GrpcRec.Training.Learning;
 
-/// <summary>Sums of losses while an epoch runs, and its steps: forward, losses, weighting, backward, clip, Adam.</summary>
+/// <summary>Sums of losses while an epoch runs, and its steps: forward, losses, weighting, backward, clip, step.</summary>
 internal sealed class TrainingEpoch(
-    SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, MultiTaskModel model, Adam optimizer, TaskWeighting weighting, double clipNorm)
+    SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, MultiTaskModel model, ParameterOptimizer optimizer, TaskWeighting weighting, NextItemLoss nextItem, double clipNorm)
 {
     /// <summary>Steps between two looks at how the tasks' gradients stand to each other: each costs a backward pass for every task.</summary>
     private const int StepsBetweenLooks = 25;
@@ -53,13 +54,15 @@ internal sealed class TrainingEpoch(
     }
 
     /// <param name="step">For messages.</param>
+    /// <param name="learningRate">Of this step.</param>
     /// <exception cref="TrainingException">A loss or the gradient is not finite; the weights of the last step are kept.</exception>
-    public void Step(ReadOnlySpan<EventWindow> windows, long step)
+    public void Step(ReadOnlySpan<EventWindow> windows, long step, double learningRate)
     {
         using var scope = NewDisposeScope();
         using var batch = WindowBatch.Create(dataset, tasks, SplitRole.Train, model.ReadsBehaviors, windows);
-        optimizer.zero_grad();
-        var parts = MultiTaskLoss.Compute(model, batch, training: true, _losses);
+        optimizer.ClearGradients();
+        nextItem.Draw();
+        var parts = MultiTaskLoss.Compute(model, batch, training: true, _losses, nextItem);
         if (Array.TrueForAll(parts, part => part is null))
             return;
         double total = 0;
@@ -78,11 +81,11 @@ internal sealed class TrainingEpoch(
         var norm = nn.utils.clip_grad_norm_(_trained, clipNorm);
         if (!double.IsFinite(norm))
             throw Diverged("the gradient", step);
-        optimizer.step();
+        optimizer.Step(learningRate);
         if (weighting.NeedsLossesAfterStep)
         {
             using var frozen = no_grad();
-            MultiTaskLoss.Compute(model, batch, training: true, _lossesAfter);
+            MultiTaskLoss.Compute(model, batch, training: true, _lossesAfter, nextItem);
             weighting.AfterStep(_lossesAfter);
         }
 

@@ -1,4 +1,6 @@
+using GrpcRec.Training.Losses;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Optimizers;
 using GrpcRec.Training.Weighting;
 
 namespace GrpcRec.Training.Learning;
@@ -25,6 +27,9 @@ public sealed record OptimizationPlan
     /// </summary>
     public int MinContext { get; init; }
     public double LearningRate { get; init; } = 3e-3;
+    public OptimizerPlan Optimizer { get; init; } = new();
+    public NextItemPlan NextItem { get; init; } = new();
+
     /// <summary>How the tasks' losses are combined.</summary>
     public WeightingKind Weighting { get; init; } = WeightingKind.Fixed;
     public double GradientClipNorm { get; init; } = 5;

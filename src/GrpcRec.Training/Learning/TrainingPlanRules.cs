@@ -5,6 +5,7 @@ using System.Text.Json;
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Optimizers;
 
 namespace GrpcRec.Training.Learning;
 
@@ -13,6 +14,9 @@ internal static class TrainingPlanRules
 {
     public const int MaxEpochs = 10_000;
     public const int MaxCutoffs = 16;
+
+    /// <summary>Scores of a step are [events, negatives]: a sample much larger than this is the whole catalogue, for which there is a loss.</summary>
+    public const int MaxNegatives = 1 << 14;
 
     /// <summary>BatchSize × MaxSequenceLength: at H = 128 an event of a step takes about 10 KB, so this is some 2.5 GB.</summary>
     public const int MaxEventsPerStep = 1 << 18;
@@ -25,6 +29,7 @@ internal static class TrainingPlanRules
         Between("Optimization.Epochs", optimization.Epochs, 1, MaxEpochs);
         Between("Optimization.BatchSize", optimization.BatchSize, 1, MaxEventsPerStep / network.MaxSequenceLength);
         Between("Optimization.LearningRate", optimization.LearningRate, 1e-7, 10);
+        CheckOptimizer(optimization);
         Between("Optimization.GradientClipNorm", optimization.GradientClipNorm, 1e-6, 1e6);
         Between("Optimization.Patience", optimization.Patience, 1, MaxEpochs);
         Between("Optimization.MinContext", optimization.MinContext, 0, plan.Architecture.MaxSequenceLength - 1);
@@ -33,6 +38,22 @@ internal static class TrainingPlanRules
         Between("Evaluation.Cutoffs (count)", plan.Evaluation.Cutoffs.Count, 1, MaxCutoffs);
         foreach (var cutoff in plan.Evaluation.Cutoffs)
             Between("Evaluation.Cutoffs", cutoff, 1, 1_000_000);
+    }
+
+    private static void CheckOptimizer(OptimizationPlan plan)
+    {
+        if (!Enum.IsDefined(plan.Optimizer.Kind))
+            throw Bad("Optimization.Optimizer.Kind", "is not an optimiser");
+        if (!Enum.IsDefined(plan.Optimizer.Schedule))
+            throw Bad("Optimization.Optimizer.Schedule", "is not a schedule");
+        if (!Enum.IsDefined(plan.NextItem.Loss))
+            throw Bad("Optimization.NextItem.Loss", "is not a loss");
+        Between("Optimization.Optimizer.Momentum", plan.Optimizer.Momentum, 0, 0.999);
+        Between("Optimization.Optimizer.WeightDecay", plan.Optimizer.WeightDecay, 0, 1);
+        Between("Optimization.Optimizer.WarmUp", plan.Optimizer.WarmUp, 0, 0.5);
+        Between("Optimization.NextItem.Negatives", plan.NextItem.Negatives, 1, MaxNegatives);
+        Between("Optimization.NextItem.SamplingPower", plan.NextItem.SamplingPower, 0, 1);
+        Between("Optimization.NextItem.ScorePenalty", plan.NextItem.ScorePenalty, 0, 1000);
     }
 
     /// <summary>Every task needs a label to learn from.</summary>
@@ -72,24 +93,29 @@ internal static class TrainingPlanRules
         Data = dataset.Fingerprint,
         Tasks = [.. tasks.Select(task => new TaskManifest
         {
-            Name = task.Name, Kind = task.Kind, NeedsCandidate = task.NeedsCandidate, ClassNames = task.ClassNames,
+            Name = task.Name, Kind = task.Kind, NeedsCandidate = task.NeedsCandidate, ClassNames = task.ClassNames, Given = task.Definition.Given,
+            Offset = task.Standard.Offset, Scale = task.Standard.Scale,
         })],
         Encoder = ArchitectureRules.Manifest(plan.Architecture, dataset, hasCandidateTask: tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem)),
     };
 
-    /// <summary>Of all that shapes the weights. How long to train is left out: a run may be taken up again with more epochs or time.</summary>
+    /// <summary>
+    /// Of all that shapes the weights. How long to train is left out where the learning rate does not hang on it: a run may be taken up again
+    /// with more epochs or time.
+    /// </summary>
     public static string Fingerprint(TrainingPlan plan)
     {
+        var knowsItsEnd = plan.Optimization.Optimizer is { Schedule: not LearningRateSchedule.Constant } or { WarmUp: > 0 };
         var parts = new List<string>
         {
             plan.ModelName, plan.ModelVersion, JsonSerializer.Serialize(plan.Architecture),
-            (plan.Optimization with { Epochs = 0, Patience = 0, MaxDuration = null }).ToString(),
+            (plan.Optimization with { Epochs = knowsItsEnd ? plan.Optimization.Epochs : 0, Patience = 0, MaxDuration = null }).ToString(),
             plan.Evaluation.MaskSeen.ToString(), string.Join(',', plan.Evaluation.Cutoffs),
         };
         foreach (var task in plan.Tasks)
         {
             var label = task.Label is null ? "" : task.Label.GetType().Name + JsonSerializer.Serialize(task.Label, task.Label.GetType());
-            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{task.Name}|{task.Kind}|{task.Weight:R}|{label}"));
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"{task.Name}|{task.Kind}|{task.Weight:R}|{label}|{task.Given}"));
         }
 
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))));

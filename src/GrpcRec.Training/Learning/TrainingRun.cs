@@ -2,10 +2,11 @@ using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Encoders;
 using GrpcRec.Training.Evaluation;
+using GrpcRec.Training.Losses;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Optimizers;
 using GrpcRec.Training.Weighting;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace GrpcRec.Training.Learning;
@@ -26,7 +27,8 @@ internal sealed class TrainingRun : IDisposable
     private readonly TorchEvaluator _validator;
     private readonly bool _validates;
     private readonly MultiTaskModel _model;
-    private readonly Adam _optimizer;
+    private readonly ParameterOptimizer _optimizer;
+    private readonly NextItemLoss _nextItem;
     private readonly TaskWeighting _weighting;
     private readonly int _stepsPerEpoch;
     private long _started, _reported;
@@ -44,9 +46,11 @@ internal sealed class TrainingRun : IDisposable
         _validates = Array.IndexOf(data.Roles, SplitRole.Validation) >= 0;
         random.manual_seed(Mix(plan.Optimization.Seed, epoch: 0));
         _model = new MultiTaskModel(manifest, plan.Architecture.Dropout);
-        if (_model.Parameters.Has(ModelTensors.NextItemBias))
+        // BPR-max holds scores near zero, where logarithms of shares are not.
+        if (_model.Parameters.Has(ModelTensors.NextItemBias) && plan.Optimization.NextItem.Loss != NextItemLossKind.BprMax)
             StartFromPopularity();
-        _optimizer = optim.Adam(_model.Parameters.Trained, plan.Optimization.LearningRate, beta1: 0.9, beta2: 0.999);
+        _optimizer = ParameterOptimizer.Create(_model.Parameters.Named, plan.Optimization.Optimizer);
+        _nextItem = NextItemLoss.Create(plan.Optimization.NextItem, data.Items);
     }
 
     /// <returns>Where the run stands, what chose the best epoch, and why it ended.</returns>
@@ -157,6 +161,10 @@ internal sealed class TrainingRun : IDisposable
             _note?.Invoke($"Training goes on after epoch {state.Epoch}.");
             return state;
         }
+        catch (InvalidDataException e)
+        {
+            throw new TrainingException($"The checkpoint's optimiser file cannot be used: {e.Message}. Delete the checkpoint to start anew.", e);
+        }
         catch (ArtifactException e)
         {
             throw new TrainingException($"The checkpoint's weights are damaged ({e.Message}). Delete the checkpoint to start anew.", e);
@@ -168,13 +176,14 @@ internal sealed class TrainingRun : IDisposable
         var seed = Mix(_plan.Optimization.Seed, state.Epoch + 1);
         random.manual_seed(seed);
         var batches = EventWindow.BatchToTrain(_windows, _plan.Optimization.BatchSize, new Random((int)(seed & int.MaxValue)));
-        var epoch = new TrainingEpoch(_data, _tasks, _model, _optimizer, _weighting, _plan.Optimization.GradientClipNorm);
+        var epoch = new TrainingEpoch(_data, _tasks, _model, _optimizer, _weighting, _nextItem, _plan.Optimization.GradientClipNorm);
         foreach (var batch in batches)
         {
             cancellation.ThrowIfCancellationRequested();
             if (epoch.Steps > 0 && IsOutOfTime())
                 break;
-            epoch.Step(batch, state.Step + epoch.Steps + 1);
+            var step = state.Step + epoch.Steps + 1;
+            epoch.Step(batch, step, _plan.Optimization.LearningRate * _plan.Optimization.Optimizer.Factor(step, TotalSteps));
             if (_clock.GetElapsedTime(_reported) < BetweenReports)
                 continue;
             _reported = _clock.GetTimestamp();

@@ -46,10 +46,21 @@ internal sealed class MultiTaskModel : IDisposable
             var task = rows.Task;
             outputs[k] = (task.Kind == TaskKind.NextItem
                 ? Heads.NextItemQuery(flat.index_select(0, rows.Rows))
-                : Heads.Logits(task.Name, (task.NeedsCandidate ? trunk![task.Name] : flat).index_select(0, rows.Rows))).MoveToOuterDisposeScope();
+                : task.NeedsCandidate ? Candidate(task.Definition, trunk!, rows.Rows, batch)
+                : Heads.Logits(task.Name, flat.index_select(0, rows.Rows))).MoveToOuterDisposeScope();
         }
 
         return outputs;
+    }
+
+    /// <returns>[n, C] at these rows of the trunk's; of a task that needs another's outcome first, <see cref="Engine.Steps.ChainedLogit"/>.</returns>
+    private Tensor Candidate(TaskDefinition task, IReadOnlyDictionary<string, Tensor> trunk, long[] rows, WindowBatch batch)
+    {
+        var own = Heads.Logits(task.Name, trunk[task.Name].index_select(0, rows));
+        if (task.Given is null)
+            return own;
+        var given = Candidate(Array.Find(batch.Tasks, one => one.Task.Name == task.Given)!.Task.Definition, trunk, rows, batch);
+        return stack([-own, -given, -(own + given)], 2).logsumexp(2).neg();
     }
 
     public void Dispose() => Parameters.Dispose();

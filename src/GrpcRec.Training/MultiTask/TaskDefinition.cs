@@ -13,6 +13,9 @@ public sealed record TaskDefinition
 
     /// <summary>null for next_item.</summary>
     public LabelSource? Label { get; init; }
+
+    /// <summary>binary: an earlier binary task whose outcome this one needs first (ESMM). The label is of both together.</summary>
+    public string? Given { get; init; }
 }
 
 /// <summary>Where a label comes from, always on the next event.</summary>
@@ -33,6 +36,9 @@ public abstract record LabelSource
     /// <summary>multiclass, for a candidate: the next event's behaviour.</summary>
     public sealed record NextBehavior : LabelSource;
 
-    /// <summary>binary: this label column is above 0. Unlabelled where NaN.</summary>
+    /// <summary>regression: the next event's value. Unlabelled without one.</summary>
+    public sealed record NextValue : LabelSource;
+
+    /// <summary>binary: this label column is above 0; regression: the number in it. Unlabelled where NaN.</summary>
     public sealed record Column(string Name) : LabelSource;
 }

@@ -37,8 +37,14 @@ public sealed class TaskLabels
     /// <summary>multiclass: names of the classes, by class index. Empty otherwise.</summary>
     public string[] ClassNames { get; }
 
-    /// <summary>[N] binary: 0 or 1; multiclass: class index; NaN: unlabelled. Empty for next_item, whose target is <see cref="SequenceDataset.ItemIds"/>.</summary>
+    /// <summary>regression: mean and standard deviation of the labels of the training split, to which the head is trained; else 0 and 1.</summary>
+    public (double Offset, double Scale) Standard { get; private init; } = (0, 1);
+
+    /// <summary>[N] binary: 0 or 1; multiclass: class index; regression: the number; NaN: unlabelled. Empty for next_item, whose target is <see cref="SequenceDataset.ItemIds"/>.</summary>
     public float[] Label { get; }
+
+    /// <summary>regression: what the head is trained to give.</summary>
+    public float Standardize(float label) => (float)((label - Standard.Offset) / Standard.Scale);
 
     /// <summary>The labels of every task, in the tasks' order.</summary>
     /// <exception cref="TaskDefinitionException">A name is bad or repeated, a kind and a label do not fit, or the data lacks what a label needs.</exception>
@@ -56,6 +62,7 @@ public sealed class TaskLabels
             CheckName(task, names);
             if (task.Kind == TaskKind.NextItem && labels.Any(l => l.Kind == TaskKind.NextItem))
                 throw new TaskDefinitionException(task.Name, "there is already a next_item task; a model has one at most.");
+            CheckGiven(task, labels);
             labels.Add(Build(dataset, task));
         }
 
@@ -77,6 +84,16 @@ public sealed class TaskLabels
             throw new TaskDefinitionException(name, string.Create(CultureInfo.InvariantCulture, $"its weight is {task.Weight}; give one above 0, at most 1000."));
     }
 
+    private static void CheckGiven(TaskDefinition task, List<TaskLabels> before)
+    {
+        if (task.Given is null)
+            return;
+        if (task.Kind != TaskKind.Binary)
+            throw new TaskDefinitionException(task.Name, "only a binary task can need another's outcome first.");
+        if (!before.Any(one => one.Name == task.Given && one.Kind == TaskKind.Binary))
+            throw new TaskDefinitionException(task.Name, $"it needs the outcome of \"{Shorten(task.Given)}\" first, which is no binary task before it.");
+    }
+
     private static TaskLabels Build(SequenceDataset dataset, TaskDefinition task) => (task.Kind, task.Label) switch
     {
         (TaskKind.NextItem, null) => new(task, true, [], []),
@@ -85,10 +102,12 @@ public sealed class TaskLabels
         (TaskKind.Binary, LabelSource.Behaviors source) => OfBehaviors(dataset, task, source),
         (TaskKind.Binary, LabelSource.ValueAtLeast source) => OfThreshold(dataset, task, source),
         (TaskKind.Binary, LabelSource.Column source) => OfColumn(dataset, task, source),
+        (TaskKind.Regression, LabelSource.NextValue) => OfNumber(dataset, task, dataset.Values),
+        (TaskKind.Regression, LabelSource.Column source) => OfNumber(dataset, task, ColumnOf(dataset, task, source)),
         (TaskKind.Multiclass, LabelSource.ValueClasses source) => OfValueClasses(dataset, task, source),
         (TaskKind.Multiclass, LabelSource.NextCategory) => OfCategory(dataset, task),
         (TaskKind.Multiclass, LabelSource.NextBehavior) => OfBehavior(dataset, task),
-        _ => throw new TaskDefinitionException(task.Name, $"a {(task.Kind == TaskKind.Binary ? "binary" : "multiclass")} task cannot take its label from {task.Label.GetType().Name}."),
+        _ => throw new TaskDefinitionException(task.Name, $"a {task.Kind.ToString().ToLowerInvariant()} task cannot take its label from {task.Label.GetType().Name}."),
     };
 
     private static TaskLabels OfBehaviors(SequenceDataset dataset, TaskDefinition task, LabelSource.Behaviors source)
@@ -116,7 +135,32 @@ public sealed class TaskLabels
         return new(task, true, [], Array.ConvertAll(dataset.Values, v => float.IsNaN(v) ? float.NaN : v >= threshold ? 1f : 0f));
     }
 
-    private static TaskLabels OfColumn(SequenceDataset dataset, TaskDefinition task, LabelSource.Column source)
+    private static TaskLabels OfColumn(SequenceDataset dataset, TaskDefinition task, LabelSource.Column source) =>
+        new(task, true, [], Array.ConvertAll(ColumnOf(dataset, task, source), v => float.IsNaN(v) ? float.NaN : v > 0 ? 1f : 0f));
+
+    private static TaskLabels OfNumber(SequenceDataset dataset, TaskDefinition task, float[] numbers)
+    {
+        if (task.Label is LabelSource.NextValue)
+            CheckValues(dataset, task);
+        double count = 0, mean = 0, squares = 0;
+        for (var t = 0; t < numbers.Length; t++)
+        {
+            if (float.IsInfinity(numbers[t]))
+                throw new TaskDefinitionException(task.Name, $"event {t} has the label {numbers[t]}; a number to be predicted must be finite.");
+            if (float.IsNaN(numbers[t]) || dataset.Roles[t] != SplitRole.Train)
+                continue;
+            // Welford's: the sum of squares of large numbers would lose their spread.
+            var difference = numbers[t] - mean;
+            mean += difference / ++count;
+            squares += difference * (numbers[t] - mean);
+        }
+
+        var deviation = count > 0 ? Math.Sqrt(squares / count) : 0;
+        // Labels that are all alike: nothing to scale by.
+        return new(task, true, [], numbers) { Standard = (mean, deviation > 1e-6 * Math.Abs(mean) && deviation > 0 ? Math.Min(deviation, float.MaxValue) : 1) };
+    }
+
+    private static float[] ColumnOf(SequenceDataset dataset, TaskDefinition task, LabelSource.Column source)
     {
         if (!dataset.Labels.TryGetValue(source.Name, out var column))
         {
@@ -125,7 +169,7 @@ public sealed class TaskLabels
                 : $"no label column is called \"{Shorten(source.Name)}\"; the data has {Some([.. dataset.Labels.Keys.Order(StringComparer.Ordinal)])}.");
         }
 
-        return new(task, true, [], Array.ConvertAll(column, v => float.IsNaN(v) ? float.NaN : v > 0 ? 1f : 0f));
+        return column;
     }
 
     private static TaskLabels OfValueClasses(SequenceDataset dataset, TaskDefinition task, LabelSource.ValueClasses source)

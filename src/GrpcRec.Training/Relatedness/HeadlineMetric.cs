@@ -11,6 +11,7 @@ public static class HeadlineMetric
         TaskKind.NextItem => "ndcg@10",
         TaskKind.Binary => "auc/" + task,
         TaskKind.Multiclass => "accuracy/" + task,
+        TaskKind.Regression => "r2/" + task,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "A kind without a headline."),
     };
 }

@@ -24,7 +24,7 @@ public static class SingleTaskTrainings
             foreach (var task in plan.Tasks)
             {
                 // A weight alone in the loss is a learning rate in disguise.
-                var alone = plan with { Tasks = [task with { Weight = 1 }], ModelVersion = task.Name };
+                var alone = plan with { Tasks = [task with { Weight = 1, Given = null }], ModelVersion = task.Name };
                 metrics[task.Name] = ModelTrainer.Train(
                     data, alone, Path.Combine(checkpointDirectory, "single-" + task.Name), Path.Combine(scratch.FullName, task.Name),
                     progress(task.Name), clock, cancellation, note: note is null ? null : line => note($"{task.Name} alone: {line}")).Metrics;

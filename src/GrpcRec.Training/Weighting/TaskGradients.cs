@@ -69,7 +69,7 @@ internal sealed class TaskGradients : IDisposable
             {
                 if (_gradients[k]?[p] is not { } gradient)
                     continue;
-                var part = gradient * (_isShared[p] ? weights[k] : factors[k]);
+                var part = gradient * tensor((float)(_isShared[p] ? weights[k] : factors[k]));
                 sum = sum is null ? part : sum + part;
             }
 

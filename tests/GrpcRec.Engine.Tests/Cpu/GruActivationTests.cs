@@ -54,6 +54,30 @@ public sealed unsafe class GruActivationTests
 
     [SkippableTheory]
     [MemberData(nameof(KernelPaths.All), MemberType = typeof(KernelPaths))]
+    public void Mix_DenseSweep_StaysWithinTheBound(KernelPath path)
+    {
+        var kernel = KernelPaths.Kernel(path);
+        float* first = stackalloc float[32], second = stackalloc float[32], old = stackalloc float[16], h = stackalloc float[16];
+        new Span<float>(old, 16).Fill(0.6f);
+        var worst = 0.0;
+        foreach (var x in Sweep())
+        {
+            foreach (var (z, n) in ((float, float)[])[(x, -0.4f), (-0.4f, x)])
+            {
+                new Span<float>(first, 16).Fill(z);
+                new Span<float>(first + 16, 16).Fill(n);
+                new Span<float>(second, 32).Clear();
+                kernel.GruMix(first, second, 16, old, h, 16);
+                var keep = Sigmoid(z);
+                worst = Math.Max(worst, Worse(Math.Abs(((1 - keep) * Tanh(n)) + (keep * 0.6f) - h[7])));
+            }
+        }
+
+        Assert.InRange(worst, 1e-12, Bound);
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(KernelPaths.All), MemberType = typeof(KernelPaths))]
     public void Tanh_DenseSweep_StaysWithinTheBound(KernelPath path)
     {
         var kernel = KernelPaths.Kernel(path);

@@ -18,6 +18,7 @@ public sealed class ManifestRuleTests : IDisposable
         { "encoder.kind", new(5), encoder => encoder with { Kind = (EncoderKind)9 } },
         { "encoder.gate_order must be \"ifgo\"", new(5), encoder => encoder with { GateOrder = "rzn" } },
         { "encoder.gate_order must be \"rzn\"", Gru, encoder => encoder with { GateOrder = "zrn" } },
+        { "encoder.gate_order must be \"zn\"", ModelShape.MinGru(5), encoder => encoder with { GateOrder = "rzn" } },
         { "encoder.gate_order must be \"\"", ModelShape.Rnn(5), encoder => encoder with { GateOrder = "ifgo" } },
         { "encoder.reset_placement", Gru, encoder => encoder with { ResetPlacement = ResetPlacement.None } },
         { "encoder.reset_placement", Gru, encoder => encoder with { ResetPlacement = (ResetPlacement)7 } },
@@ -72,6 +73,29 @@ public sealed class ManifestRuleTests : IDisposable
         ModelArtifact.Create(whole, RandomModel.Items(shape.Catalog), tensors);
         var broken = whole with { Encoder = damage(whole.Encoder) };
         var error = Assert.Throws<ArtifactException>(() => ModelArtifact.Create(broken, RandomModel.Items(shape.Catalog), tensors));
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+    }
+
+    public static TheoryData<string, TaskManifest> BrokenTasks => new()
+    {
+        { "tasks['x'].given must be null", new() { Name = "x", Kind = TaskKind.Regression, NeedsCandidate = true, Given = "click" } },
+        { "tasks['x'].given must be null", new() { Name = "x", Kind = TaskKind.Binary, NeedsCandidate = false, Given = "click" } },
+        { "tasks['x'].given is 'next'", new() { Name = "x", Kind = TaskKind.Binary, NeedsCandidate = true, Given = "next" } },
+        { "tasks['x'].given is 'x'", new() { Name = "x", Kind = TaskKind.Binary, NeedsCandidate = true, Given = "x" } },
+        { "tasks['x'].given is 'leaves'", new() { Name = "x", Kind = TaskKind.Binary, NeedsCandidate = true, Given = "leaves" } },
+        { "which only a regression may have", new() { Name = "x", Kind = TaskKind.Binary, NeedsCandidate = true, Scale = 2 } },
+        { "tasks['x'].needs_candidate", new() { Name = "x", Kind = TaskKind.Regression, NeedsCandidate = false } },
+        { "a scale above 0", new() { Name = "x", Kind = TaskKind.Regression, NeedsCandidate = true, Scale = 0 } },
+        { "a finite offset", new() { Name = "x", Kind = TaskKind.Regression, NeedsCandidate = true, Offset = double.NaN } },
+    };
+
+    [Theory]
+    [MemberData(nameof(BrokenTasks))]
+    public void Create_TaskBroken_SaysWhich(string expected, TaskManifest task)
+    {
+        var whole = RandomModel.Manifest(new(5));
+        var broken = whole with { Tasks = [.. whole.Tasks, task] };
+        var error = Assert.Throws<ArtifactException>(() => ModelArtifact.Create(broken, RandomModel.Items(150), RandomModel.Tensors(broken, 1)));
         Assert.Contains(expected, error.Message, StringComparison.Ordinal);
     }
 

@@ -25,11 +25,16 @@ public sealed record ModelShape(
     public static ModelShape Cnn(int hidden, int window, int filters, int vertical, params int[] heights) =>
         new(hidden, Kind: EncoderKind.Cnn) { Window = window, Heights = heights, Filters = (filters, vertical) };
 
+    public static ModelShape MinGru(int hidden, int layers = 1) => new(hidden, layers, Kind: EncoderKind.MinGru);
+
+    /// <summary>Two further tasks: one that needs click first, and a regression.</summary>
+    public bool Chain { get; init; }
+
     /// <summary>Recurrent kinds begin at a zero state and read items through tables.</summary>
-    public bool IsRecurrent => Kind is EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn;
+    public bool IsRecurrent => Kind is EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn or EncoderKind.MinGru;
 
     public override string ToString() =>
-        $"{Kind}{(Kind == EncoderKind.Gru ? $" {Reset}" : "")}{(Window > 0 ? $" {Window}/{string.Join(',', Heights)}x{Filters}" : "")} H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}{(Experts > 0 ? $" {Trunk} {Experts}" : "")}";
+        $"{Kind}{(Kind == EncoderKind.Gru ? $" {Reset}" : "")}{(Window > 0 ? $" {Window}/{string.Join(',', Heights)}x{Filters}" : "")} H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}{(Chain ? " chained" : "")}{(Experts > 0 ? $" {Trunk} {Experts}" : "")}";
 }
 
 /// <summary>Models with seeded random weights, of a size at which gates neither saturate nor vanish.</summary>
@@ -44,7 +49,7 @@ public static class RandomModel
         Encoder = new EncoderManifest
         {
             Kind = shape.Kind,
-            GateOrder = shape.Kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", _ => "" },
+            GateOrder = EncoderManifest.GateOrderOf(shape.Kind),
             ResetPlacement = shape.Reset,
             WindowLength = shape.Window,
             FilterHeights = shape.Heights,
@@ -77,11 +82,19 @@ public static class RandomModel
                 new TaskManifest { Name = "stars", Kind = TaskKind.Multiclass, NeedsCandidate = true, ClassNames = ["1", "2", "3"] },
                 new TaskManifest { Name = "leaves", Kind = TaskKind.Binary, NeedsCandidate = false },
                 new TaskManifest { Name = "category", Kind = TaskKind.Multiclass, NeedsCandidate = false, ClassNames = ["a", "b"] },
+                .. shape.Chain ? ChainTasks : [],
             ]
             : [new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true }],
         Data = new DataFingerprint(new string('0', 64), 10, 2),
         Metrics = new Dictionary<string, double> { ["hr@10"] = 0.25 },
     };
+
+    private static readonly TaskManifest[] ChainTasks =
+    [
+        new() { Name = "buy", Kind = TaskKind.Binary, NeedsCandidate = true, Given = "click" },
+        new() { Name = "return", Kind = TaskKind.Binary, NeedsCandidate = true, Given = "buy" },
+        new() { Name = "price", Kind = TaskKind.Regression, NeedsCandidate = true, Offset = 12.5, Scale = 3 },
+    ];
 
     public static ItemCatalog Items(int count) => new([.. Enumerable.Range(0, count).Select(i => new CatalogItem($"item-{i}", count - i, (i % 3) - 1))]);
 

@@ -33,6 +33,8 @@ internal sealed class ExactEncoder(ModelArtifact model)
         return Array.ConvertAll(inputs, x =>
         {
             var a = _tensors.Affine(ModelTensors.InputWeight(layer, _encoder.Kind), ModelTensors.Bias(layer, _encoder.Kind), x);
+            if (_encoder.Kind == EncoderKind.MinGru)
+                return h = [.. h.Select((old, u) => ((1 - Sigmoid(a[u])) * old) + (Sigmoid(a[u]) * Math.Tanh(a[size + u])))];
             var b = _tensors.Affine(ModelTensors.RecurrentWeight(layer, _encoder.Kind), null, h);
             double Gate(int gate, int u) => a[(gate * size) + u] + b[(gate * size) + u];
             switch (_encoder.Kind)

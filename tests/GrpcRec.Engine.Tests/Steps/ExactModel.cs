@@ -24,7 +24,18 @@ internal sealed class ExactModel(ModelArtifact model)
     {
         var inputs = _tasks.Length > 0 ? Trunk(hidden, _tensors.Row(ModelTensors.ItemEmbedding, item, _encoder.EmbeddingSize)) : [];
         return [.. model.Manifest.Tasks.Where(task => task.NeedsCandidate)
-            .SelectMany(task => task.Kind == TaskKind.NextItem ? [NextItem(hidden, item)] : Tower(task, inputs[task.Name]))];
+            .SelectMany(task => task.Kind == TaskKind.NextItem ? [NextItem(hidden, item)] : Chained(task, inputs))];
+    }
+
+    /// <summary>The logit of the product of all probabilities of the chain.</summary>
+    private double[] Chained(TaskManifest task, Dictionary<string, double[]> inputs)
+    {
+        if (task.Given is null)
+            return Tower(task, inputs[task.Name]);
+        var p = 1.0;
+        for (var one = task; one is not null; one = model.Manifest.Tasks.FirstOrDefault(other => other.Name == one.Given))
+            p /= 1 + Math.Exp(-Tower(one, inputs[one.Name])[0]);
+        return [Math.Log(p / (1 - p))];
     }
 
     public double[] Sequence(double[] hidden) => [.. model.Manifest.Tasks.Where(task => !task.NeedsCandidate).SelectMany(task => Tower(task, hidden))];

@@ -15,11 +15,13 @@ public sealed class FamilyTests
         ModelShape.Gru(33, ResetPlacement.AfterProduct, layers: 2) with { BehaviorEmbedding = 3 },
         ModelShape.Gru(33, ResetPlacement.BeforeProduct, layers: 2) with { BehaviorEmbedding = 3 },
         ModelShape.Rnn(33, layers: 2) with { BehaviorEmbedding = 3 },
+        ModelShape.MinGru(33, layers: 2) with { BehaviorEmbedding = 3 },
         ModelShape.Bag(33, layers: 3) with { BehaviorEmbedding = 3 },
         ModelShape.Cnn(33, window: 7, filters: 5, vertical: 2, 1, 3, 7) with { BehaviorEmbedding = 3 },
         new(17, Trunk: TrunkKind.Mmoe, Experts: 3),
         new(17, Trunk: TrunkKind.Cgc, Experts: 3),
         new(17, Trunk: TrunkKind.Ple, Experts: 3),
+        new(17, Trunk: TrunkKind.Cgc, Experts: 2) { Chain = true },
     ];
 
     public static TheoryData<ModelShape, Backend> OnEveryBackend => Cases(Enum.GetValues<Backend>());

@@ -18,6 +18,7 @@ public sealed class FamilyTests
         { "rnn", EncoderKind.Rnn, TrunkKind.Cgc },
         { "bag", EncoderKind.Bag, TrunkKind.SharedBottom },
         { "cnn", EncoderKind.Cnn, TrunkKind.Mmoe },
+        { "mingru", EncoderKind.MinGru, TrunkKind.Mmoe },
     };
 
     [Theory]
@@ -50,6 +51,20 @@ public sealed class FamilyTests
         engine.ScoreCandidates(slot, [5], logits);
         Assert.Equal(Sigmoid(logits[0]), reply.Candidates[0].Predictions[0].Probability, 1e-5);
         Assert.Equal(logits[1], reply.Candidates[0].Predictions[1].Logit, 1e-5);
+        Assert.Equal(100 + (20 * logits[^2]), reply.Candidates[0].Predictions[^2].Expectation, 1e-3);
+        var chained = reply.Candidates[0].Predictions[^1].Probability;
+        Assert.Equal(Sigmoid(logits[^1]), chained, 1e-5);
+        Assert.InRange(chained, 0, reply.Candidates[0].Predictions[0].Probability);
+        Assert.Equal(manifest.Tasks[0].Name, described.Model.Tasks[^1].Given);
+
+        // A regression is a number for an item, so it can be ranked by: what it says of each decides.
+        var ranked = await new RecommendationService.RecommendationServiceClient(server.Channel).RankAsync(new RankRequest
+        {
+            User = User(Event(3, "view", 1_000), Event(7, "purchase", 2_000), Event(11, "cart", 3_000)), K = 2,
+            CandidateItemIds = { "item-5", "item-6" }, Objective = { new Objective { Task = "price", Weight = 1 } },
+        });
+        engine.ScoreCandidates(slot, [6], logits.AsSpan());
+        Assert.Equal(reply.Candidates[0].Predictions[^2].Expectation >= 100 + (20 * logits[^2]) ? "item-5" : "item-6", ranked.Items[0].ItemId);
     }
 
     private static ModelManifest Manifest(EncoderKind kind, TrunkKind trunk)
@@ -58,11 +73,17 @@ public sealed class FamilyTests
         var mixes = trunk != TrunkKind.SharedBottom;
         return manifest with
         {
+            Tasks =
+            [
+                .. manifest.Tasks,
+                new TaskManifest { Name = "price", Kind = Engine.Models.TaskKind.Regression, NeedsCandidate = true, Offset = 100, Scale = 20 },
+                new TaskManifest { Name = "return", Kind = Engine.Models.TaskKind.Binary, NeedsCandidate = true, Given = manifest.Tasks[0].Name },
+            ],
             Encoder = manifest.Encoder with
             {
                 Kind = kind,
                 Layers = kind == EncoderKind.Cnn ? 1 : 2,
-                GateOrder = kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", _ => "" },
+                GateOrder = EncoderManifest.GateOrderOf(kind),
                 ResetPlacement = kind == EncoderKind.Gru ? ResetPlacement.AfterProduct : ResetPlacement.None,
                 WindowLength = kind == EncoderKind.Cnn ? 4 : 0,
                 FilterHeights = kind == EncoderKind.Cnn ? [2, 3] : [],

@@ -65,6 +65,8 @@ public class EngineParityTests
         ["gru, reset before the product"] = new() { Encoder = EncoderKind.Gru, ResetPlacement = ResetPlacement.BeforeProduct, HiddenSize = 21, Layers = 2, Trunk = TrunkKind.Cgc, SharedExperts = 1, TaskExperts = 3 },
         ["rnn"] = new() { Encoder = EncoderKind.Rnn, HiddenSize = 37, Layers = 2, Trunk = TrunkKind.Cgc, SharedExperts = 3, TaskExperts = 1 },
         ["rnn of several blocks"] = new() { Encoder = EncoderKind.Rnn, HiddenSize = 130 },
+        ["mingru"] = new() { Encoder = EncoderKind.MinGru, HiddenSize = 37, Layers = 3 },
+        ["mingru of whole blocks"] = new() { Encoder = EncoderKind.MinGru, HiddenSize = 64, TiedItemEmbedding = false },
         ["bag"] = new() { Encoder = EncoderKind.Bag, HiddenSize = 19 },
         ["bag of three layers"] = new() { Encoder = EncoderKind.Bag, HiddenSize = 19, Layers = 3, Trunk = TrunkKind.Ple, SharedExperts = 2, TaskExperts = 2, TrunkLevels = 2 },
         ["cnn"] = new() { Encoder = EncoderKind.Cnn, HiddenSize = 19, WindowLength = 7, FilterHeights = [1, 3, 7], HorizontalFilters = 5, VerticalFilters = 2, Trunk = TrunkKind.Ple, SharedExperts = 1, TaskExperts = 2, TrunkLevels = 1 },

@@ -17,7 +17,7 @@ internal sealed class ParityCase
     {
         _random = new Random(seed);
         Seed = seed;
-        var kind = (EncoderKind)_random.Next(5);
+        var kind = (EncoderKind)_random.Next(6);
         var hidden = seed % 100 == 1 ? 200 : _random.NextDouble() < 0.8 ? _random.Next(1, 41) : _random.Next(41, 129);
         var length = seed % 100 == 0 ? 500 : (int)Math.Exp(_random.NextDouble() * Math.Log(hidden > 64 ? 60 : 200));
         var embedding = _random.Next(1, hidden > 64 ? 100 : 33);
@@ -39,7 +39,7 @@ internal sealed class ParityCase
                 BehaviorEmbeddingSize = behaviorEmbedding,
                 HiddenSize = hidden,
                 Layers = layers,
-                GateOrder = kind switch { EncoderKind.Lstm => "ifgo", EncoderKind.Gru => "rzn", _ => "" },
+                GateOrder = EncoderManifest.GateOrderOf(kind),
                 ResetPlacement = kind == EncoderKind.Gru ? Pick(ResetPlacement.BeforeProduct, ResetPlacement.AfterProduct) : ResetPlacement.None,
                 WindowLength = window,
                 FilterHeights = heights,
@@ -115,7 +115,7 @@ internal sealed class ParityCase
                 default:
                     return Enumerable.Range(0, encoder.Layers).Max(layer =>
                         Affine(ModelTensors.InputWeight(layer, encoder.Kind), ModelTensors.Bias(layer, encoder.Kind), layer == 0 ? x : 1)
-                        + Rows(ModelTensors.RecurrentWeight(layer, encoder.Kind)));
+                        + (encoder.Kind == EncoderKind.MinGru ? 0 : Rows(ModelTensors.RecurrentWeight(layer, encoder.Kind))));
             }
         }
     }

@@ -19,7 +19,7 @@ internal sealed class TorchReference(ModelArtifact artifact)
     /// <returns>[H] after the last event.</returns>
     public Tensor Hidden(int[] items, int[] behaviors)
     {
-        if (items.Length == 0 && _encoder.Kind is EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn)
+        if (items.Length == 0 && _encoder.Kind is EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn or EncoderKind.MinGru)
             return zeros(_encoder.HiddenSize);
         var x = Embed(items, ModelTensors.ItemEmbedding);
         if (_encoder.BehaviorEmbeddingSize > 0)
@@ -31,6 +31,7 @@ internal sealed class TorchReference(ModelArtifact artifact)
             EncoderKind.Gru => GruBeforeProduct(x),
             EncoderKind.Rnn => Rnn(x),
             EncoderKind.Bag => Bag(x),
+            EncoderKind.MinGru => MinGru(x),
             _ => Convolution(x),
         };
     }
@@ -94,7 +95,26 @@ internal sealed class TorchReference(ModelArtifact artifact)
                 var r = sigmoid(input[0][t] + mv(recurrent[0], h));
                 var z = sigmoid(input[1][t] + mv(recurrent[1], h));
                 var candidate = tanh(input[2][t] + mv(recurrent[2], r * h));
-                states[t] = h = ((1 - z) * candidate) + (z * h);
+                states[t] = h = candidate + (z * (h - candidate));
+            }
+
+            x = stack(states);
+        }
+
+        return x[-1];
+    }
+
+    private Tensor MinGru(Tensor x)
+    {
+        for (var n = 0; n < _encoder.Layers; n++)
+        {
+            var input = Linear(x, ModelTensors.InputWeight(n, EncoderKind.MinGru), ModelTensors.Bias(n, EncoderKind.MinGru)).chunk(2, 1);
+            var h = zeros(_encoder.HiddenSize);
+            var states = new Tensor[x.shape[0]];
+            for (var t = 0; t < states.Length; t++)
+            {
+                var z = sigmoid(input[0][t]);
+                states[t] = h = h + (z * (tanh(input[1][t]) - h));
             }
 
             x = stack(states);

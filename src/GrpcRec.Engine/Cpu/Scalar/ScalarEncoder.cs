@@ -10,7 +10,7 @@ internal abstract class ScalarEncoder
 
     public static ScalarEncoder Create(ScalarTensors tensors) => tensors.Manifest.Encoder.Kind switch
     {
-        EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn => new ScalarRecurrent(tensors),
+        EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn or EncoderKind.MinGru => new ScalarRecurrent(tensors),
         EncoderKind.Bag => new ScalarBag(tensors),
         EncoderKind.Cnn => new ScalarConvolution(tensors),
         var kind => throw new ArgumentOutOfRangeException(nameof(tensors), $"{kind} is not a kind of encoder"),

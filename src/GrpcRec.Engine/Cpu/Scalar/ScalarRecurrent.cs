@@ -2,7 +2,7 @@ using GrpcRec.Engine.Models;
 
 namespace GrpcRec.Engine.Cpu.Scalar;
 
-/// <summary>LSTM, GRU and Elman RNN. State: [layers, 2, H], the hidden state and the LSTM's cell of each layer.</summary>
+/// <summary>LSTM, GRU, Elman RNN and minimal GRU. State: [layers, 2, H], the hidden state and the LSTM's cell of each layer.</summary>
 internal sealed class ScalarRecurrent(ScalarTensors tensors) : ScalarEncoder
 {
     private readonly EncoderManifest _encoder = tensors.Manifest.Encoder;
@@ -18,6 +18,13 @@ internal sealed class ScalarRecurrent(ScalarTensors tensors) : ScalarEncoder
             var h = state.Slice(layer * 2 * _h, _h);
             // One part of the sums from below, one from the layer's own state: a GRU keeps them apart.
             var input = tensors.Affine(x, ModelTensors.InputWeight(layer, _encoder.Kind), ModelTensors.Bias(layer, _encoder.Kind));
+            if (_encoder.Kind == EncoderKind.MinGru)
+            {
+                MinGru(input, h);
+                x = h.ToArray();
+                continue;
+            }
+
             var recurrent = tensors.Affine(h, ModelTensors.RecurrentWeight(layer, _encoder.Kind), null);
             switch (_encoder.Kind)
             {
@@ -76,6 +83,16 @@ internal sealed class ScalarRecurrent(ScalarTensors tensors) : ScalarEncoder
     {
         for (var unit = 0; unit < _h; unit++)
             h[unit] = Math.Tanh(input[unit] + recurrent[unit]);
+    }
+
+    /// <summary>Feng et al. 2024: h' = (1 - z)∘h + z∘n, of the input alone; n = tanh.</summary>
+    private void MinGru(double[] input, Span<double> h)
+    {
+        for (var unit = 0; unit < _h; unit++)
+        {
+            var z = Sigmoid(input[unit]);
+            h[unit] = ((1 - z) * h[unit]) + (z * Math.Tanh(input[_h + unit]));
+        }
     }
 
     private static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));

@@ -1,0 +1,48 @@
+using GrpcRec.V1;
+using static GrpcRec.Server.Mapping.TrainRequestRules;
+
+namespace GrpcRec.Server.Mapping;
+
+/// <summary>The bounds of how a training request wants to learn.</summary>
+static class HyperparameterRules
+{
+    public static void Check(Hyperparameters? parameters, Violations violations)
+    {
+        if (parameters is null) return;
+        const string at = "hyperparameters.";
+        InRange(at + "epochs", parameters.HasEpochs, parameters.Epochs, 1, 10_000, violations);
+        InRange(at + "batch_size", parameters.HasBatchSize, parameters.BatchSize, 1, 4_096, violations);
+        if (parameters.HasLearningRate && parameters.LearningRate is not (> 0 and <= 1))
+            violations.Add(at + "learning_rate", RangeReason(parameters.LearningRate), $"is {Number(parameters.LearningRate)}; above 0, at most 1.");
+        if (parameters.HasGradientClipNorm && !(parameters.GradientClipNorm > 0 && double.IsFinite(parameters.GradientClipNorm)))
+            violations.Add(at + "gradient_clip_norm", RangeReason(parameters.GradientClipNorm), $"is {Number(parameters.GradientClipNorm)}; finite and above 0.");
+        InRange(at + "patience", parameters.HasPatience, parameters.Patience, 1, 10_000, violations);
+        CheckDuration(at + "max_duration", parameters.MaxDuration, violations);
+        IsDefined(at + "weighting", parameters.Weighting, violations);
+        InRange(at + "min_context", parameters.HasMinContext, parameters.MinContext, 0, 2_047, violations);
+
+        IsDefined(at + "optimizer", parameters.Optimizer, violations);
+        Between(at + "momentum", parameters.HasMomentum, parameters.Momentum, 0.999, violations);
+        Between(at + "weight_decay", parameters.HasWeightDecay, parameters.WeightDecay, 1, violations);
+        IsDefined(at + "schedule", parameters.Schedule, violations);
+        Between(at + "warm_up", parameters.HasWarmUp, parameters.WarmUp, 0.5, violations);
+        IsDefined(at + "next_item_loss", parameters.NextItemLoss, violations);
+        InRange(at + "negatives", parameters.HasNegatives, parameters.Negatives, 1, 16_384, violations);
+        Between(at + "sampling_power", parameters.HasSamplingPower, parameters.SamplingPower, 1, violations);
+        Between(at + "score_penalty", parameters.HasScorePenalty, parameters.ScorePenalty, 1_000, violations);
+    }
+
+    static void IsDefined<T>(string field, T value, Violations violations)
+        where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value))
+            violations.Add(field, ViolationReason.UnknownName, $"is {value:D}, which is no {typeof(T).Name}.");
+    }
+
+    /// <summary>From 0.</summary>
+    static void Between(string field, bool given, double value, double high, Violations violations)
+    {
+        if (given && !(value >= 0 && value <= high))
+            violations.Add(field, RangeReason(value), $"is {Number(value)}; 0 to {Number(high)}.");
+    }
+}

@@ -1,0 +1,137 @@
+using GrpcRec.Training.Kernels;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace GrpcRec.Training.Optimizers;
+
+/// <summary>
+/// Steps on a model's parameters in one pass over weight, gradient and moments, where torch's own makes one for each operation. A parameter
+/// without a gradient is left alone and its count of steps with it, as torch has it.
+/// </summary>
+internal abstract unsafe class ParameterOptimizer : IDisposable
+{
+    /// <summary>Numbers below which a second thread is not worth waking.</summary>
+    private const long NumbersPerThread = 1 << 15;
+
+    private readonly Slot[] _slots;
+
+    /// <param name="parameters">By name, in a fixed order; contiguous float32.</param>
+    /// <param name="moments">Numbers that are kept for each weight.</param>
+    protected ParameterOptimizer(IEnumerable<(string Name, Parameter Parameter)> parameters, int moments, OptimizerPlan plan)
+    {
+        Plan = plan;
+        Moments = moments;
+        _slots = [.. parameters.Select(one => new Slot(one.Name, one.Parameter, moments))];
+    }
+
+    /// <summary>Numbers that are kept for each weight.</summary>
+    public int Moments { get; }
+
+    protected OptimizerPlan Plan { get; }
+
+    public static ParameterOptimizer Create(IEnumerable<(string Name, Parameter Parameter)> parameters, OptimizerPlan plan) => plan.Kind switch
+    {
+        OptimizerKind.Adam or OptimizerKind.AdamW => new AdamOptimizer(parameters, plan),
+        OptimizerKind.Sgd => new MomentumOptimizer(parameters, plan),
+        _ => throw new ArgumentOutOfRangeException(nameof(plan), plan.Kind, "not an optimiser"),
+    };
+
+    /// <summary>Forgets all gradients.</summary>
+    public void ClearGradients()
+    {
+        foreach (var slot in _slots)
+        {
+            using var gradient = slot.Parameter.grad;
+            if (gradient is not null)
+                slot.Parameter.grad = null;
+        }
+    }
+
+    /// <param name="learningRate">Of this step.</param>
+    public void Step(double learningRate)
+    {
+        foreach (var slot in _slots)
+        {
+            using var gradient = slot.Parameter.grad;
+            if (gradient is null)
+                continue;
+            using var plain = gradient.contiguous();
+            slot.Steps++;
+            var width = slot.Parameter.dim() > 1 ? (int)(slot.Parameter.numel() / slot.Parameter.shape[0]) : checked((int)slot.Parameter.numel());
+            var rows = (int)(slot.Parameter.numel() / width);
+            var decays = slot.Parameter.dim() > 1;
+            var isLazy = Plan.LazyEmbeddings && slot.Name.EndsWith("embedding", StringComparison.Ordinal);
+            var (weights, gradients, moments, length) = ((nint)Floats(slot.Parameter), (nint)Floats(plain), (nint)slot.Moments.Pointer, slot.Parameter.numel());
+            var step = slot.Steps;
+            ForEachPart(rows, width, (first, end) =>
+            {
+                float* w = (float*)weights, g = (float*)gradients, m = (float*)moments;
+                for (var row = first; row < end; row++)
+                {
+                    var at = (nint)row * width;
+                    if (isLazy && new ReadOnlySpan<float>(g + at, width).IndexOfAnyExcept(0f) < 0)
+                        continue;
+                    Update(w + at, g + at, m + at, (nint)length, width, decays ? Plan.WeightDecay : 0, learningRate, step);
+                }
+            });
+        }
+    }
+
+    /// <summary>All that it knows, into a file.</summary>
+    public void Save(string file) => OptimizerFile.Write(file, Plan.Kind, [.. _slots.Select(slot => (slot.Name, slot.Steps, slot.Memory))]);
+
+    /// <exception cref="InvalidDataException">The file is of another optimiser or model, or cut short.</exception>
+    public void Load(string file)
+    {
+        var steps = OptimizerFile.Read(file, Plan.Kind, [.. _slots.Select(slot => (slot.Name, slot.Memory))]);
+        for (var i = 0; i < steps.Length; i++)
+            _slots[i].Steps = steps[i];
+    }
+
+    public void Dispose()
+    {
+        foreach (var slot in _slots)
+            slot.Moments.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <param name="weights">[count] changed.</param>
+    /// <param name="gradients">[count]</param>
+    /// <param name="moments">[Moments] rows of [count], <paramref name="stride"/> floats apart; changed.</param>
+    /// <param name="steps">Steps of this parameter, this one among them.</param>
+    protected abstract void Update(float* weights, float* gradients, float* moments, nint stride, int count, double decay, double learningRate, long steps);
+
+    private static void ForEachPart(int rows, int width, Action<int, int> run)
+    {
+        var threads = (int)Math.Clamp((long)rows * width / NumbersPerThread, 1, Math.Min(rows, get_num_threads()));
+        if (threads == 1)
+        {
+            run(0, rows);
+            return;
+        }
+
+        var share = (rows + threads - 1) / threads;
+        Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, n => run(Math.Min(rows, n * share), Math.Min(rows, (n + 1) * share)));
+    }
+
+    /// <summary>The memory of a contiguous float32 tensor; dies with it.</summary>
+    private static float* Floats(Tensor tensor)
+    {
+        fixed (byte* first = tensor.bytes)
+            return (float*)first;
+    }
+
+    private sealed class Slot(string name, Parameter parameter, int moments)
+    {
+        public string Name => name;
+
+        public Parameter Parameter => parameter;
+
+        public long Steps { get; set; }
+
+        public NativeFloats Moments { get; } = new(moments * parameter.numel());
+
+        public (nint Pointer, long Length) Memory => ((nint)Moments.Pointer, moments * parameter.numel());
+    }
+}
