@@ -51,7 +51,7 @@ public static class InputAblation
         var history = new History(longest);
         foreach (var (name, spoil) in inputs)
         {
-            var scorer = new TargetScorer(engine, dataset, labels, plan);
+            var scorer = new TargetScorer(engine, dataset, labels, artifact.Manifest, plan);
             var random = new Random((int)(seed & int.MaxValue));
             for (var n = 0; n < sample.Count; n++)
             {
