@@ -174,6 +174,7 @@ public sealed class CudaEngine : IStepEngine
         {
             using var scope = _model.Context.Enter();
             _heads.ScoreCandidates(slot, items, logits);
+            _model.Layout.Chain(logits);
         }
         catch (CudaException fault)
         {
