@@ -70,7 +70,8 @@ internal abstract unsafe class ParameterOptimizer : IDisposable
                 for (var row = first; row < end; row++)
                 {
                     var at = (nint)row * width;
-                    if (isLazy && new ReadOnlySpan<float>(g + at, width).IndexOfAnyExcept(0f) < 0)
+                    // As integers, which are searched by vectors.
+                    if (isLazy && new ReadOnlySpan<int>(g + at, width).IndexOfAnyExcept(0) < 0)
                         continue;
                     Update(w + at, g + at, m + at, (nint)length, width, decays ? Plan.WeightDecay : 0, learningRate, step);
                 }
