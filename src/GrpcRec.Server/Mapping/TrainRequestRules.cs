@@ -6,7 +6,7 @@ using GrpcRec.V1;
 
 namespace GrpcRec.Server.Mapping;
 
-/// <summary>Every bound that training_service.proto states, checked before a job is made of the request.</summary>
+/// <summary>Every bound that training_plan.proto states, checked before a job is made of the request.</summary>
 static class TrainRequestRules
 {
     const int MaxNameLength = 64;
