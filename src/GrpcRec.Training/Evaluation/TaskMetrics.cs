@@ -129,7 +129,7 @@ internal sealed class TaskMetrics
             means.Add(("auc/mean", areas));
         foreach (var kind in AveragedKinds)
         {
-            int[] sources = [.. Sources(kind, k => Family(k)?.RowCount > 0)];
+            int[] sources = [.. Sources(kind, k => Family(k) is { RowCount: > 0 } family && family.Kinds.Contains(kind))]; // a regression knows none of them
             if (sources.Length > 1 && sources.All(source => !double.IsNaN(figures[source])))
                 means.Add((kind + "/mean", sources));
         }

@@ -55,4 +55,24 @@ public sealed class TaskMetricsTests
         Assert.DoesNotContain("auc/mean", figures.Keys);
         Assert.Equal(0, figures["count/c"]);
     }
+
+    /// <summary>A regression has neither accuracy nor f1: the means are over the tasks that could have them.</summary>
+    [Fact]
+    public void Report_RegressionAmongOthers_IsNoPartOfTheirMeans()
+    {
+        var tasks = TaskLabels.Build(
+            TinyDataset.Of([[0, 1]], items: 2, labels: new() { ["a"] = [1, 0], ["b"] = [1, 0], ["r"] = [1, 2] }),
+            [
+                new() { Name = "a", Kind = TaskKind.Binary, Label = new LabelSource.Column("a") },
+                new() { Name = "r", Kind = TaskKind.Regression, Label = new LabelSource.Column("r") },
+                new() { Name = "b", Kind = TaskKind.Binary, Label = new LabelSource.Column("b") },
+            ]);
+        var metrics = new TaskMetrics(tasks, [1]);
+        metrics.AddLogits(0, 0, [2], 1);
+        metrics.AddLogits(1, 0, [2], 1);
+        metrics.AddLogits(2, 0, [-2], 1);
+        var figures = metrics.Report(resamples: 20).Metrics;
+        Assert.Equal(0.5, figures["accuracy/mean"]);
+        Assert.Equal(1, figures["count/r"]);
+    }
 }
