@@ -103,20 +103,6 @@ sealed record SuccessiveHalving(TrainingPlan Plan, SearchSpace Space, int Trials
     {
         if (Array.IndexOf(whole.Roles, SplitRole.Validation) < 0)
             throw new TrainingException("There is no validation split to choose settings on.");
-        return new SequenceDataset
-        {
-            Items = whole.Items,
-            Behaviors = whole.Behaviors,
-            Categories = whole.Categories,
-            SequenceKeys = whole.SequenceKeys,
-            Offsets = whole.Offsets,
-            ItemIds = whole.ItemIds,
-            BehaviorIds = whole.BehaviorIds,
-            TimestampsMs = whole.TimestampsMs,
-            Values = whole.Values,
-            Labels = whole.Labels,
-            Roles = Array.ConvertAll(whole.Roles, role => role == SplitRole.Test ? SplitRole.None : role),
-            Fingerprint = whole.Fingerprint,
-        };
+        return whole.WithRoles(Array.ConvertAll(whole.Roles, role => role == SplitRole.Test ? SplitRole.None : role));
     }
 }

@@ -46,6 +46,15 @@ public sealed class SequenceDataset
     public int SequenceCount => Offsets.Length - 1;
     public int EventCount => ItemIds.Length;
 
+    /// <summary>The same events, some of them no longer targets of the part that they were in.</summary>
+    /// <param name="roles">[N]</param>
+    public SequenceDataset WithRoles(SplitRole[] roles)
+    {
+        ArgumentNullException.ThrowIfNull(roles);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(roles.Length, EventCount, nameof(roles));
+        return With(roles, Items, Fingerprint);
+    }
+
     /// <summary>The same events with other roles, and what follows from them.</summary>
     internal SequenceDataset With(SplitRole[] roles, ItemCatalog items, DataFingerprint fingerprint) => new()
     {

@@ -20,20 +20,6 @@ internal static class TrainingTask
         if (!Directory.Exists(Path.Combine(root, "ml-1m")))
             throw new BenchmarkException($"the train suite needs ML-1M and there is no ml-1m in {root}: set {Variable} to the folder of the data sets");
         var whole = BenchmarkData.Load("b1a", root);
-        return new SequenceDataset
-        {
-            Items = whole.Items,
-            Behaviors = whole.Behaviors,
-            Categories = whole.Categories,
-            SequenceKeys = whole.SequenceKeys,
-            Offsets = whole.Offsets,
-            ItemIds = whole.ItemIds,
-            BehaviorIds = whole.BehaviorIds,
-            TimestampsMs = whole.TimestampsMs,
-            Values = whole.Values,
-            Labels = whole.Labels,
-            Roles = Array.ConvertAll(whole.Roles, role => role == SplitRole.Train ? role : SplitRole.None),
-            Fingerprint = whole.Fingerprint,
-        };
+        return whole.WithRoles(Array.ConvertAll(whole.Roles, role => role == SplitRole.Train ? role : SplitRole.None));
     }
 }
