@@ -29,9 +29,11 @@ public sealed class EvaluationRuns(TrainingJobsOptions options, TimeProvider tim
             return JobRejections.TrainerMissing;
         }
         if (!await _place.WaitAsync(TimeSpan.Zero, cancellation)) return JobRejections.EvaluationRuns;
-        var work = Directory.CreateTempSubdirectory("grpcrec-evaluation-");
+        DirectoryInfo? work = null;
         try
         {
+            // Inside: a disk that is full must not keep the place for ever.
+            work = Directory.CreateTempSubdirectory("grpcrec-evaluation-");
             TrainerProcess worker;
             try
             {
@@ -53,7 +55,7 @@ public sealed class EvaluationRuns(TrainingJobsOptions options, TimeProvider tim
         finally
         {
             _place.Release();
-            work.Delete(recursive: true);
+            work?.Delete(recursive: true);
         }
     }
 

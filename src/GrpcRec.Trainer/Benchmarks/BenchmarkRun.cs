@@ -46,12 +46,15 @@ sealed record BenchmarkRun(
             Model = Preset.Architecture.Encoder.ToString().ToLowerInvariant(),
             Seeds = Seeds,
             TrainingSeconds = seconds,
-            SingleTask = alone[0].Count == 0
-                ? null
-                : alone[0].Select((gain, k) => (gain.Metric, Summary: MetricSummary.Of([.. alone.Select(run => run[k].SingleTask)]))).ToDictionary(single => single.Metric, single => single.Summary),
+            SingleTask = alone[0].Count == 0 ? null : Summarise(alone),
             Quick = Quick,
         };
     }
+
+    /// <summary>By metric, of those that every seed has a value for.</summary>
+    private static Dictionary<string, MetricSummary> Summarise(List<IReadOnlyList<TaskGain>> alone) => alone
+        .SelectMany(gains => gains).GroupBy(gain => gain.Metric).Where(gains => gains.Count() == alone.Count)
+        .ToDictionary(gains => gains.Key, gains => MetricSummary.Of([.. gains.Select(gain => gain.SingleTask)]));
 
     private (EvaluationReport Test, IReadOnlyList<TaskGain> Gains) Train(
         SequenceDataset dataset, long seed, IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> baselines, TimeProvider clock, CancellationToken cancellation)

@@ -18,7 +18,7 @@ static class TrainedModelReport
             var report = TrainingReportBuilder.Build(dataset, plan, outcome, artifactDirectory, baselines, relatedness, cancellation);
             note($"Report: {TrainingReportWriter.Write(report, directory)}");
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or DllNotFoundException or TypeInitializationException)
+        catch (Exception fault) when (fault is not OperationCanceledException)
         {
             note($"The report in {directory} is missing or incomplete: {fault.Message}");
         }

@@ -33,7 +33,7 @@ static class PlanSettings
                 var task = Array.FindIndex(tasks, task => task.Name == name[WeightPrefix.Length..]);
                 if (task < 0)
                     throw Bad(name, $"names no task; there are {string.Join(", ", tasks.Select(one => one.Name))}");
-                tasks[task] = tasks[task] with { Weight = Convert<double>(name, value) };
+                tasks[task] = tasks[task] with { Weight = value is JsonValue number && number.TryGetValue(out double weight) ? weight : throw Bad(name, $"cannot be {value?.ToJsonString() ?? "null"}") };
             }
             else if (architecture.ContainsKey(name))
             {
@@ -76,18 +76,6 @@ static class PlanSettings
             // $.learning_rate
             var name = fault.Path?.TrimStart('$', '.') ?? "";
             throw Bad(name, $"cannot be {settings[name]?.ToJsonString() ?? "that"}");
-        }
-    }
-
-    private static T Convert<T>(string name, JsonNode? value)
-    {
-        try
-        {
-            return value!.GetValue<T>();
-        }
-        catch (Exception fault) when (fault is InvalidOperationException or FormatException or NullReferenceException)
-        {
-            throw Bad(name, $"cannot be {value?.ToJsonString() ?? "null"}");
         }
     }
 

@@ -31,7 +31,7 @@ internal abstract class EncoderWeights : IDisposable
             (EncoderKind.Lstm, Precision.Int8) => new LstmInt8Weights(artifact, kernel, Int8Paths.Resolve(options.Path), tableBudgetBytes),
             (EncoderKind.Gru, _) => new GruWeights(artifact, kernel, precision, Int8Paths.Resolve(options.Path), tableBudgetBytes),
             (EncoderKind.Rnn, _) => new RnnWeights(artifact, kernel, precision, Int8Paths.Resolve(options.Path), tableBudgetBytes),
-            (EncoderKind.MinGru, Precision.Float32) => new MinGruWeights(artifact, kernel, Int8Paths.Resolve(options.Path), tableBudgetBytes),
+            (EncoderKind.MinGru, Precision.Float32) => new MinGruWeights(artifact, kernel, tableBudgetBytes),
             (EncoderKind.Bag, Precision.Float32) => new BagWeights(artifact, kernel),
             (EncoderKind.Cnn, Precision.Float32) => new ConvolutionWeights(artifact, kernel),
             var (kind, reduced) => throw new EngineException(

@@ -40,7 +40,8 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
             _embeddings = new AlignedBuffer((long)MaxEvents * PackedMatrix.PaddedUnits(weights.Embedding));
         if (!weights.HasItemTable || weights.Layers > 1)
             _inputSums = new AlignedBuffer((long)MaxEvents * _sumStride);
-        Scratch = new ProductScratch(Math.Max(MaxEvents, MaxRuns), weights.Units);
+        // Only bytes need room of their own.
+        Scratch = new ProductScratch(weights.Precision == Models.Precision.Int8 ? Math.Max(MaxEvents, MaxRuns) : 1, weights.Units);
     }
 
     /// <summary>For the weights' products.</summary>
