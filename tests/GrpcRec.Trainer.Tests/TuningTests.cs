@@ -3,7 +3,9 @@ using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Tuning;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.Losses;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Optimizers;
 
 namespace GrpcRec.Trainer.Tests;
 
@@ -17,16 +19,21 @@ public sealed class TuningTests : IDisposable
     [Fact]
     public void Apply_NamesOfTheContract_ChangeThePlan()
     {
-        var plan = PlanSettings.Apply(Plan(), Object("""{"hidden_size": 48, "encoder": "gru", "learning_rate": 0.01, "weighting": "pcgrad", "weight.next": 2.5}"""));
+        var plan = PlanSettings.Apply(Plan(), Object("""{"hidden_size": 48, "encoder": "gru", "learning_rate": 0.01, "weighting": "pcgrad", "optimizer": "adamw", "schedule": "cosine", "next_item_loss": "bpr_max", "gru_reset": "before_product", "filter_heights": [1, 3], "weight.next": 2.5}"""));
         Assert.Equal((48, EncoderKind.Gru), (plan.Architecture.HiddenSize, plan.Architecture.Encoder));
         Assert.Equal((0.01, Training.Weighting.WeightingKind.PcGrad), (plan.Optimization.LearningRate, plan.Optimization.Weighting));
         Assert.Equal(2.5, plan.Tasks[0].Weight);
+        Assert.Equal((OptimizerKind.AdamW, LearningRateSchedule.Cosine), (plan.Optimization.Optimizer.Kind, plan.Optimization.Optimizer.Schedule));
+        Assert.Equal((NextItemLossKind.BprMax, ResetPlacement.BeforeProduct), (plan.Optimization.NextItem.Loss, plan.Architecture.ResetPlacement));
+        Assert.Equal([1, 3], plan.Architecture.FilterHeights);
         Assert.Equal(Plan().Architecture.EmbeddingSize, plan.Architecture.EmbeddingSize);
     }
 
     [Theory]
     [InlineData("""{"hidden": 48}""", "hidden is no setting; there are .*hidden_size")]
     [InlineData("""{"hidden_size": "wide"}""", "hidden_size cannot be \"wide\"")]
+    [InlineData("""{"weighting": "fair"}""", "weighting cannot be \"fair\"")]
+    [InlineData("""{"optimizer": null}""", "optimizer cannot be null")]
     [InlineData("""{"weight.like": 2}""", "weight.like names no task; there are next")]
     [InlineData("""{"weight.next": "much"}""", "weight.next cannot be \"much\"")]
     public void Apply_SettingThatIsNone_IsRefusedByName(string settings, string why) =>
@@ -95,6 +102,30 @@ public sealed class TuningTests : IDisposable
 
         var other = Assert.Throws<TrainingException>(() => (Search() with { Seed = 9 }).Run(Data(), Show, TimeProvider.System, _ => { }, CancellationToken.None));
         Assert.Contains("another search", other.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Run_OtherSplitOrTask_IsAnotherSearch()
+    {
+        Search().Run(Data(), Show, TimeProvider.System, _ => { }, CancellationToken.None);
+        var data = Data();
+        var otherSplit = data.WithRoles([.. data.Roles.Select((role, t) => t == 1 ? SplitRole.None : role)]);
+        var heavier = Search() with { Plan = Plan() with { Tasks = [Plan().Tasks[0] with { Weight = 2 }] } };
+        foreach (var run in (Action[])[
+            () => Search().Run(otherSplit, Show, TimeProvider.System, _ => { }, CancellationToken.None),
+            () => heavier.Run(Data(), Show, TimeProvider.System, _ => { }, CancellationToken.None)])
+            Assert.Contains("another search", Assert.Throws<TrainingException>(run).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Run_ScheduleOverRungs_IsRefusedBeforeTraining()
+    {
+        const string space = "{\"schedule\": [\"cosine\"]}";
+        var refusal = Assert.Throws<TrainingException>(() => Search(space).Run(Data(), Show, TimeProvider.System, _ => { }, CancellationToken.None));
+        Assert.Contains("--rungs", refusal.Message, StringComparison.Ordinal);
+        Assert.Empty(_trained);
+        var oneRung = Search(space) with { Rungs = [2], Trials = 2 };
+        Assert.Equal(2, oneRung.Run(Data(), Show, TimeProvider.System, _ => { }, CancellationToken.None).Trials.Count);
     }
 
     [Fact]

@@ -15,6 +15,7 @@ sealed class TrainOptions
     public Option<string?> Data { get; } = new("--data") { Description = "File of events (.csv, .tsv, .jsonl, .parquet). With --address: relative to that server's data directory." };
     public Option<string?> Name { get; } = new("--name") { Description = "Name of the model to make: a-z, 0-9, '-', '_', '.'. Default: \"default\"." };
     public Option<string[]> Tasks { get; } = new("--tasks") { Description = $"What to predict, NAME=WHAT, several allowed. Default: next=next_item. Examples: {TaskFlags.Syntax}.", AllowMultipleArgumentsPerToken = true };
+    public Option<FileInfo?> Settings { get; } = new("--settings") { Description = "Settings by the contract's names over the request's, as JSON; for example best.json of `grpcrec tune`. Other options stand over them." };
     public LearningOptions Learning { get; } = new();
     public NetworkOptions Network { get; } = new();
     public Option<string?> Baseline { get; } = new("--baseline") { Description = "Make this baseline instead of a network: popularity, or mf (matrix factorisation)." };
@@ -29,7 +30,7 @@ sealed class TrainOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[Request, Data, Name, Tasks, .. Learning.All, .. Network.All, Baseline, CompareSingleTasks, Activate, Json, Models, State, Trainer, Address, Authority])
+        foreach (var option in (Option[])[Request, Data, Name, Tasks, Settings, .. Learning.All, .. Network.All, Baseline, CompareSingleTasks, Activate, Json, Models, State, Trainer, Address, Authority])
             command.Options.Add(option);
     }
 
@@ -75,17 +76,23 @@ sealed class TrainOptions
     {
         if (parsed.GetValue(Name) is { } name) request.ModelName = name;
         else if (request.ModelName.Length == 0) request.ModelName = "default";
-        if (parsed.GetValue(Tasks) is { Length: > 0 } tasks)
+        try
         {
-            request.Tasks.Clear();
-            try
+            if (parsed.GetValue(Tasks) is { Length: > 0 } tasks)
             {
+                request.Tasks.Clear();
                 request.Tasks.Add(tasks.Select(TaskFlags.Parse));
             }
-            catch (FormatException fault)
+            if (parsed.GetValue(Settings) is { } file)
             {
-                throw new ServerOptionsException(fault.Message);
+                if (!file.Exists) throw new ServerOptionsException($"--settings: there is no file {file}.");
+                if (file.Length > MaxRequestFileBytes) throw new ServerOptionsException($"--settings: {file} has {file.Length:N0} bytes; at most {MaxRequestFileBytes:N0}.");
+                RequestSettings.Parse(RequestSettings.ReadFile(file.FullName)).ApplyTo(request);
             }
+        }
+        catch (FormatException fault)
+        {
+            throw new ServerOptionsException(fault.Message);
         }
         Learning.Override(request.Hyperparameters ??= new(), parsed);
         Network.Override(request.Architecture ??= new(), parsed);

@@ -6,20 +6,31 @@ namespace GrpcRec.Server.Mapping;
 /// <summary>The bounds of how a training request wants to learn.</summary>
 static class HyperparameterRules
 {
-    public static void Check(Hyperparameters? parameters, Violations violations)
+    const int DefaultBatchSize = 64;
+
+    // BatchSize times the longest sequence: what a step holds in memory.
+    const int MaxEventsPerStep = 262_144;
+
+    // Those times the negatives: the scores of a sampled loss, a gigabyte.
+    const long MaxScoresPerStep = 1L << 28;
+
+    /// <param name="maxSequenceLength">Of the network.</param>
+    public static void Check(Hyperparameters? parameters, int maxSequenceLength, Violations violations)
     {
         if (parameters is null) return;
+        var length = Math.Clamp(maxSequenceLength, 1, 2_048);
+        var batch = parameters.HasBatchSize ? Math.Max(1, parameters.BatchSize) : DefaultBatchSize;
         const string at = "hyperparameters.";
         InRange(at + "epochs", parameters.HasEpochs, parameters.Epochs, 1, 10_000, violations);
-        InRange(at + "batch_size", parameters.HasBatchSize, parameters.BatchSize, 1, 4_096, violations);
-        if (parameters.HasLearningRate && parameters.LearningRate is not (> 0 and <= 1))
-            violations.Add(at + "learning_rate", RangeReason(parameters.LearningRate), $"is {Number(parameters.LearningRate)}; above 0, at most 1.");
-        if (parameters.HasGradientClipNorm && !(parameters.GradientClipNorm > 0 && double.IsFinite(parameters.GradientClipNorm)))
-            violations.Add(at + "gradient_clip_norm", RangeReason(parameters.GradientClipNorm), $"is {Number(parameters.GradientClipNorm)}; finite and above 0.");
+        InRange(at + "batch_size", parameters.HasBatchSize, parameters.BatchSize, 1, Math.Min(4_096, MaxEventsPerStep / length), violations);
+        if (parameters.HasLearningRate && parameters.LearningRate is not (>= 1e-7 and <= 1))
+            violations.Add(at + "learning_rate", RangeReason(parameters.LearningRate), $"is {Number(parameters.LearningRate)}; 1e-7 to 1.");
+        if (parameters.HasGradientClipNorm && parameters.GradientClipNorm is not (>= 1e-6 and <= 1e6))
+            violations.Add(at + "gradient_clip_norm", RangeReason(parameters.GradientClipNorm), $"is {Number(parameters.GradientClipNorm)}; 1e-6 to 1e6.");
         InRange(at + "patience", parameters.HasPatience, parameters.Patience, 1, 10_000, violations);
         CheckDuration(at + "max_duration", parameters.MaxDuration, violations);
         IsDefined(at + "weighting", parameters.Weighting, violations);
-        InRange(at + "min_context", parameters.HasMinContext, parameters.MinContext, 0, 2_047, violations);
+        InRange(at + "min_context", parameters.HasMinContext, parameters.MinContext, 0, length - 1, violations);
 
         IsDefined(at + "optimizer", parameters.Optimizer, violations);
         Between(at + "momentum", parameters.HasMomentum, parameters.Momentum, 0.999, violations);
@@ -27,7 +38,8 @@ static class HyperparameterRules
         IsDefined(at + "schedule", parameters.Schedule, violations);
         Between(at + "warm_up", parameters.HasWarmUp, parameters.WarmUp, 0.5, violations);
         IsDefined(at + "next_item_loss", parameters.NextItemLoss, violations);
-        InRange(at + "negatives", parameters.HasNegatives, parameters.Negatives, 1, 16_384, violations);
+        var scores = parameters.NextItemLoss is NextItemLoss.SampledSoftmax or NextItemLoss.BprMax ? MaxScoresPerStep / ((long)batch * length) : long.MaxValue;
+        InRange(at + "negatives", parameters.HasNegatives, parameters.Negatives, 1, (int)Math.Clamp(scores, 1, 16_384), violations);
         Between(at + "sampling_power", parameters.HasSamplingPower, parameters.SamplingPower, 1, violations);
         Between(at + "score_penalty", parameters.HasScorePenalty, parameters.ScorePenalty, 1_000, violations);
     }

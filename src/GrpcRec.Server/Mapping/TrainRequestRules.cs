@@ -9,6 +9,9 @@ namespace GrpcRec.Server.Mapping;
 /// <summary>Every bound that training_plan.proto states, checked before a job is made of the request.</summary>
 static class TrainRequestRules
 {
+    // Of a network that does not say.
+    const int DefaultSequenceLength = 200;
+
     const int MaxNameLength = 64;
     const int MaxColumnBytes = 256;
     const int MaxLabelColumns = 64;
@@ -23,7 +26,7 @@ static class TrainRequestRules
         CheckData(request.Data, dataRoot, violations);
         TaskRules.Check(request.Tasks, request.Data?.Columns, violations);
         ArchitectureRules.Check(request.Architecture, violations);
-        HyperparameterRules.Check(request.Hyperparameters, violations);
+        HyperparameterRules.Check(request.Hyperparameters, request.Architecture is { HasMaxSequenceLength: true } network ? network.MaxSequenceLength : DefaultSequenceLength, violations);
         CheckSplit(request.Split, violations);
         CheckBaseline(request, violations);
     }

@@ -6,7 +6,7 @@ using GrpcRec.Training.MultiTask;
 
 namespace GrpcRec.Trainer.Benchmarks;
 
-/// <summary>A standing benchmark: which data, which protocol, and the settings of this model for it, chosen on its validation split.</summary>
+/// <summary>A standing benchmark: which data, which protocol, and the settings to start from; what `tune` finds on the validation split goes over them.</summary>
 sealed record BenchmarkPreset
 {
     public required string Name { get; init; }

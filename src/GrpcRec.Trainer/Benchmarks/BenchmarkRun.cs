@@ -20,7 +20,7 @@ sealed record BenchmarkRun(
     public BenchmarkReport Execute(TimeProvider clock, CancellationToken cancellation)
     {
         var dataset = BenchmarkData.Load(Preset.Name, DataRoot);
-        var baselines = Baselines.Evaluate(dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, BenchmarkData.ContextColumns(Preset.Name), cancellation);
+        var baselines = Baselines.Evaluate(dataset, Preset.Tasks, Preset.Evaluation, SplitRole.Test, BenchmarkData.ContextColumns(Preset.Name), cancellation: cancellation);
         if (ModelDirectory is not null)
         {
             var artifact = ModelArtifact.Load(ModelDirectory);

@@ -87,9 +87,8 @@ static class TrainingDisplay
     {
         public void Report(TrainingProgressReport value)
         {
-            var inEpoch = value.Steps > 0 ? (double)value.Step / value.Steps : 0;
-            task.MaxValue = Math.Max(1, value.Epochs);
-            task.Value = value.Stage == TrainingStage.Training ? value.Epoch - 1 + inEpoch : value.Epoch;
+            task.MaxValue = Math.Max(1, value.Steps);
+            task.Value = value.Step;
             task.Description = Markup.Escape($"{title} · {value.Stage} · {Describe(value)}");
         }
     }

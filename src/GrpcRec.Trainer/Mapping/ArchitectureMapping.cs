@@ -4,12 +4,12 @@ using GrpcRec.V1;
 
 namespace GrpcRec.Trainer.Mapping;
 
-/// <summary>The network that a request asks for. Absent fields take the plan's own defaults, which the contract states.</summary>
+/// <summary>The network that a request asks for. Absent fields are the defaults', which the contract states where none are given.</summary>
 static class ArchitectureMapping
 {
-    public static ArchitecturePlan FromWire(Architecture wire)
+    public static ArchitecturePlan FromWire(Architecture wire, ArchitecturePlan? defaults = null)
     {
-        var defaults = new ArchitecturePlan();
+        defaults ??= new ArchitecturePlan();
         return defaults with
         {
             Encoder = wire.Encoder switch
@@ -21,17 +21,17 @@ static class ArchitectureMapping
                 "bag" => EncoderKind.Bag,
                 "cnn" => EncoderKind.Cnn,
                 "mingru" => EncoderKind.MinGru,
-                _ => throw Unknown("encoder", wire.Encoder, "Architecture.Encoder"),
+                _ => throw Unknown("encoder", wire.Encoder, "architecture.encoder"),
             },
             ResetPlacement = wire.GruReset switch
             {
                 GruReset.Unspecified => defaults.ResetPlacement,
                 GruReset.AfterProduct => ResetPlacement.AfterProduct,
                 GruReset.BeforeProduct => ResetPlacement.BeforeProduct,
-                _ => throw Unknown("gru_reset", wire.GruReset, "Architecture.ResetPlacement"),
+                _ => throw Unknown("gru_reset", wire.GruReset, "architecture.gru_reset"),
             },
             WindowLength = wire.HasWindowLength ? wire.WindowLength : defaults.WindowLength,
-            FilterHeights = [.. wire.FilterHeights],
+            FilterHeights = wire.FilterHeights.Count > 0 ? [.. wire.FilterHeights] : defaults.FilterHeights,
             HorizontalFilters = wire.HasHorizontalFilters ? wire.HorizontalFilters : defaults.HorizontalFilters,
             VerticalFilters = wire.HasVerticalFilters ? wire.VerticalFilters : defaults.VerticalFilters,
             EmbeddingSize = wire.HasEmbeddingSize ? wire.EmbeddingSize : defaults.EmbeddingSize,
@@ -46,7 +46,7 @@ static class ArchitectureMapping
                 "mmoe" => TrunkKind.Mmoe,
                 "cgc" => TrunkKind.Cgc,
                 "ple" => TrunkKind.Ple,
-                _ => throw Unknown("trunk", wire.Trunk, "Architecture.Trunk"),
+                _ => throw Unknown("trunk", wire.Trunk, "architecture.trunk"),
             },
             SharedExperts = wire.HasSharedExperts ? wire.SharedExperts : defaults.SharedExperts,
             TaskExperts = wire.HasTaskExperts ? wire.TaskExperts : defaults.TaskExperts,

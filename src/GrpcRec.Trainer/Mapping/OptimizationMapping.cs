@@ -7,12 +7,12 @@ using LearningRateSchedule = GrpcRec.Training.Optimizers.LearningRateSchedule;
 
 namespace GrpcRec.Trainer.Mapping;
 
-/// <summary>How a request wants to learn. Absent fields take the plan's own defaults, which the contract states.</summary>
+/// <summary>How a request wants to learn. Absent fields are the defaults', which the contract states where none are given.</summary>
 static class OptimizationMapping
 {
-    public static OptimizationPlan FromWire(Hyperparameters wire)
+    public static OptimizationPlan FromWire(Hyperparameters wire, OptimizationPlan? defaults = null)
     {
-        var defaults = new OptimizationPlan();
+        defaults ??= new OptimizationPlan();
         return defaults with
         {
             Epochs = wire.HasEpochs ? wire.Epochs : defaults.Epochs,
@@ -20,7 +20,7 @@ static class OptimizationMapping
             LearningRate = wire.HasLearningRate ? wire.LearningRate : defaults.LearningRate,
             GradientClipNorm = wire.HasGradientClipNorm ? wire.GradientClipNorm : defaults.GradientClipNorm,
             Patience = wire.HasPatience ? wire.Patience : defaults.Patience,
-            MaxDuration = wire.MaxDuration?.ToTimeSpan(),
+            MaxDuration = wire.MaxDuration?.ToTimeSpan() ?? defaults.MaxDuration,
             Seed = wire.HasSeed ? wire.Seed : defaults.Seed,
             MinContext = wire.HasMinContext ? wire.MinContext : defaults.MinContext,
             Optimizer = Optimizer(wire, defaults.Optimizer),
@@ -36,7 +36,7 @@ static class OptimizationMapping
                 V1.Weighting.Pcgrad => WeightingKind.PcGrad,
                 V1.Weighting.Cagrad => WeightingKind.CaGrad,
                 V1.Weighting.Famo => WeightingKind.Famo,
-                _ => throw Unknown("weighting", (int)wire.Weighting, "Optimization.Weighting"),
+                _ => throw Unknown("weighting", (int)wire.Weighting, "hyperparameters.weighting"),
             },
         };
     }
@@ -49,7 +49,7 @@ static class OptimizationMapping
             V1.Optimizer.Adam => OptimizerKind.Adam,
             V1.Optimizer.Adamw => OptimizerKind.AdamW,
             V1.Optimizer.Sgd => OptimizerKind.Sgd,
-            _ => throw Unknown("optimizer", (int)wire.Optimizer, "Optimization.Optimizer.Kind"),
+            _ => throw Unknown("optimizer", (int)wire.Optimizer, "hyperparameters.optimizer"),
         },
         Momentum = wire.HasMomentum ? wire.Momentum : defaults.Momentum,
         WeightDecay = wire.HasWeightDecay ? wire.WeightDecay : defaults.WeightDecay,
@@ -59,7 +59,7 @@ static class OptimizationMapping
             V1.LearningRateSchedule.Unspecified => defaults.Schedule,
             V1.LearningRateSchedule.Constant => LearningRateSchedule.Constant,
             V1.LearningRateSchedule.Cosine => LearningRateSchedule.Cosine,
-            _ => throw Unknown("schedule", (int)wire.Schedule, "Optimization.Optimizer.Schedule"),
+            _ => throw Unknown("schedule", (int)wire.Schedule, "hyperparameters.schedule"),
         },
         WarmUp = wire.HasWarmUp ? wire.WarmUp : defaults.WarmUp,
     };
@@ -72,7 +72,7 @@ static class OptimizationMapping
             NextItemLoss.FullSoftmax => NextItemLossKind.FullSoftmax,
             NextItemLoss.SampledSoftmax => NextItemLossKind.SampledSoftmax,
             NextItemLoss.BprMax => NextItemLossKind.BprMax,
-            _ => throw Unknown("next_item_loss", (int)wire.NextItemLoss, "Optimization.NextItem.Loss"),
+            _ => throw Unknown("next_item_loss", (int)wire.NextItemLoss, "hyperparameters.next_item_loss"),
         },
         Negatives = wire.HasNegatives ? wire.Negatives : defaults.Negatives,
         SamplingPower = wire.HasSamplingPower ? wire.SamplingPower : defaults.SamplingPower,

@@ -3,6 +3,7 @@ using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
 using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
 
@@ -75,24 +76,13 @@ static class ReportUsers
 
     private static List<ReportPrediction> Predictions(IStepEngine engine, Slot slot, IReadOnlyList<TaskLabels> tasks, int next, int target)
     {
-        var candidate = new float[engine.CandidateWidth];
-        if (candidate.Length > 0)
-            engine.ScoreCandidates(slot, [next], candidate);
-        var sequence = new float[engine.SequenceWidth];
-        if (sequence.Length > 0)
-            engine.ScoreSequence(slot, sequence);
+        var logits = new TaskLogits(engine, tasks);
+        logits.Score(slot, next);
         var predictions = new List<ReportPrediction>();
-        int candidateColumn = 0, sequenceColumn = 0;
-        foreach (var task in tasks)
+        for (var k = 0; k < tasks.Count; k++)
         {
-            var width = Math.Max(1, task.ClassNames.Length);
-            var logits = task.NeedsCandidate
-                ? task.Kind == TaskKind.NextItem && candidate.Length == 0 ? default : candidate.AsSpan(candidateColumn, width)
-                : sequence.AsSpan(sequenceColumn, width);
-            (task.NeedsCandidate ? ref candidateColumn : ref sequenceColumn) += width;
-            if (task.Kind == TaskKind.NextItem)
-                continue;
-            predictions.Add(Describe(task, logits, task.Label[target]));
+            if (tasks[k].Kind != TaskKind.NextItem)
+                predictions.Add(Describe(tasks[k], logits.Of(k), tasks[k].Label[target]));
         }
 
         return predictions;

@@ -1,55 +1,36 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
+using GrpcRec.Protocol;
+using GrpcRec.Trainer.Mapping;
 using GrpcRec.Training.Learning;
 
 namespace GrpcRec.Trainer.Tuning;
 
-/// <summary>
-/// Settings by name over a plan: the names of the contract's Architecture and Hyperparameters (<c>hidden_size</c>, <c>learning_rate</c> …), and
-/// <c>weight.TASK</c>.
-/// </summary>
+/// <summary><see cref="RequestSettings"/> over a plan.</summary>
 static class PlanSettings
 {
-    private const string WeightPrefix = "weight.";
+    /// <summary>Of the files that a search writes.</summary>
+    public static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
 
-    public static readonly JsonSerializerOptions Json = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-        WriteIndented = true,
-    };
-
-    /// <exception cref="TrainingException">A name or a value that a plan does not have.</exception>
+    /// <exception cref="TrainingException">A name or a value that the contract does not have, or one out of its bounds.</exception>
     public static TrainingPlan Apply(TrainingPlan plan, JsonObject settings)
     {
-        var architecture = JsonSerializer.SerializeToNode(plan.Architecture, Json)!.AsObject();
-        var optimization = JsonSerializer.SerializeToNode(plan.Optimization, Json)!.AsObject();
-        var tasks = plan.Tasks.ToArray();
-        foreach (var (name, value) in settings)
+        try
         {
-            if (name.StartsWith(WeightPrefix, StringComparison.Ordinal))
+            var parsed = RequestSettings.Parse(settings);
+            if (parsed.Weights.Keys.FirstOrDefault(name => plan.Tasks.All(task => task.Name != name)) is { } unknown)
+                throw RequestSettings.NoTask(unknown, plan.Tasks.Select(task => task.Name));
+            return plan with
             {
-                var task = Array.FindIndex(tasks, task => task.Name == name[WeightPrefix.Length..]);
-                if (task < 0)
-                    throw Bad(name, $"names no task; there are {string.Join(", ", tasks.Select(one => one.Name))}");
-                tasks[task] = tasks[task] with { Weight = value is JsonValue number && number.TryGetValue(out double weight) ? weight : throw Bad(name, $"cannot be {value?.ToJsonString() ?? "null"}") };
-            }
-            else if (architecture.ContainsKey(name))
-            {
-                architecture[name] = value?.DeepClone();
-            }
-            else if (optimization.ContainsKey(name))
-            {
-                optimization[name] = value?.DeepClone();
-            }
-            else
-            {
-                throw Bad(name, $"is no setting; there are {string.Join(", ", architecture.Concat(optimization).Select(known => known.Key).Order(StringComparer.Ordinal))} and {WeightPrefix}TASK");
-            }
+                Architecture = ArchitectureMapping.FromWire(parsed.Architecture, plan.Architecture),
+                Optimization = OptimizationMapping.FromWire(parsed.Hyperparameters, plan.Optimization),
+                Tasks = [.. plan.Tasks.Select(task => parsed.Weights.TryGetValue(task.Name, out var weight) ? task with { Weight = weight } : task)],
+            };
         }
-
-        return plan with { Tasks = tasks, Architecture = Read<ArchitecturePlan>(architecture, settings), Optimization = Read<OptimizationPlan>(optimization, settings) };
+        catch (FormatException fault)
+        {
+            throw new TrainingException(fault.Message, fault);
+        }
     }
 
     /// <exception cref="TrainingException">It is no JSON object.</exception>
@@ -57,27 +38,11 @@ static class PlanSettings
     {
         try
         {
-            return JsonNode.Parse(File.ReadAllText(file)) as JsonObject ?? throw new JsonException("it is no object");
+            return RequestSettings.ReadFile(file);
         }
-        catch (JsonException fault)
+        catch (FormatException fault)
         {
-            throw new TrainingException($"{file} is not a JSON object of settings: {fault.Message}", fault);
+            throw new TrainingException(fault.Message, fault);
         }
     }
-
-    private static T Read<T>(JsonObject whole, JsonObject settings)
-    {
-        try
-        {
-            return whole.Deserialize<T>(Json)!;
-        }
-        catch (JsonException fault)
-        {
-            // $.learning_rate
-            var name = fault.Path?.TrimStart('$', '.') ?? "";
-            throw Bad(name, $"cannot be {settings[name]?.ToJsonString() ?? "that"}");
-        }
-    }
-
-    private static TrainingException Bad(string name, string why) => new($"{name} {why}.") { Field = name };
 }

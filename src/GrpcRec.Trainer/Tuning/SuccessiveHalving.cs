@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.Optimizers;
 
 namespace GrpcRec.Trainer.Tuning;
 
@@ -30,7 +31,7 @@ sealed record SuccessiveHalving(TrainingPlan Plan, SearchSpace Space, int Trials
             foreach (var number in alive)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (state.Trials[number].Epochs >= Rungs[rung] || state.Trials[number].Failure is not null)
+                if (state.Trials[number].Rung >= Rungs[rung] || state.Trials[number].Failure is not null)
                     continue;
                 var (trial, criterion) = Train(data, state.Trials[number], Rungs[rung], show, clock, note, cancellation);
                 state = state with { Criterion = criterion ?? state.Criterion, Trials = [.. state.Trials.Select(one => one.Number == number ? trial : one)] };
@@ -46,12 +47,12 @@ sealed record SuccessiveHalving(TrainingPlan Plan, SearchSpace Space, int Trials
 
         if (alive.Count == 0)
             throw new TrainingException($"Not one trial could be trained; the first says: {state.Trials[0].Failure}");
-        return state with { Trials = [.. state.Trials.OrderByDescending(trial => trial.Epochs).ThenByDescending(trial => trial.Value ?? double.NegativeInfinity).ThenBy(trial => trial.Number)] };
+        return state with { Trials = [.. state.Trials.OrderByDescending(trial => trial.Rung).ThenByDescending(trial => trial.Value ?? double.NegativeInfinity).ThenBy(trial => trial.Number)] };
     }
 
     private TuningState Begin(SequenceDataset data)
     {
-        var fingerprint = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{data.Fingerprint.Sha256} {Seed} {Trials} {Space.Text} {PlanText()}");
+        var fingerprint = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{data.SplitSha256} {Plan.Fingerprint()} {Seed} {Trials} {Space.Text}");
         var state = TuningState.Load(Directory);
         if (state is not null && state.Fingerprint != fingerprint)
             throw new TrainingException($"{Path.Combine(Directory, TuningState.FileName)} holds another search (of other data, settings, space, seed or number of trials). Give another --out, or delete it.");
@@ -61,13 +62,17 @@ sealed record SuccessiveHalving(TrainingPlan Plan, SearchSpace Space, int Trials
         // Every draw must name settings that exist: better now than in the night.
         TuningTrial[] trials = [.. Enumerable.Range(0, Trials).Select(n => new TuningTrial { Number = n, Settings = n == 0 ? [] : Space.Draw(Seed, n) })];
         foreach (var trial in trials)
-            PlanSettings.Apply(Plan, trial.Settings);
+        {
+            var plan = PlanSettings.Apply(Plan, trial.Settings);
+            // Whose learning rate hangs on how long it trains cannot go on for longer.
+            if (Rungs.Count > 1 && plan.Optimization.Optimizer is { Schedule: not LearningRateSchedule.Constant } or { WarmUp: > 0 })
+                throw new TrainingException("A schedule or a warm-up is as long as its training, so a trial with one cannot go on after a rung. Give one number with --rungs.");
+        }
+
         state = new TuningState { Fingerprint = fingerprint, Trials = trials };
         state.Save(Directory);
         return state;
     }
-
-    private string PlanText() => System.Text.Json.JsonSerializer.Serialize(new { Plan.Architecture, Optimization = Plan.Optimization with { Epochs = 0 }, Tasks = Plan.Tasks.Select(task => task.Name) }, PlanSettings.Json);
 
     private (TuningTrial Trial, string? Criterion) Train(
         SequenceDataset data, TuningTrial trial, int epochs, Func<string, Func<IProgress<TrainingProgressReport>, TrainingOutcome>, TrainingOutcome> show,
@@ -80,15 +85,15 @@ sealed record SuccessiveHalving(TrainingPlan Plan, SearchSpace Space, int Trials
         try
         {
             var outcome = show($"{name}, to epoch {epochs}", progress => ModelTrainer.Train(
-                data, plan, Path.Combine(Directory, name), Path.Combine(scratch.FullName, name), progress, clock, cancellation));
+                data, plan, Path.Combine(Directory, name), Path.Combine(scratch.FullName, name), progress, clock, cancellation, note: line => note($"{name}: {line}")));
             double[] curve = [.. outcome.History.Select(epoch => epoch.ValidationMetrics.GetValueOrDefault(outcome.Criterion, double.NaN))];
             note(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{name}: {outcome.Criterion} {outcome.BestValue:F4} after {outcome.History.Count} epochs, {Describe(trial.Settings)}"));
-            return (trial with { Epochs = epochs, Value = outcome.BestValue, Curve = [.. curve.Where(double.IsFinite)], Seconds = outcome.History.Sum(epoch => epoch.Seconds) }, outcome.Criterion);
+            return (trial with { Rung = epochs, Epochs = outcome.History.Count, Value = outcome.BestValue, Curve = [.. curve.Where(double.IsFinite)], Seconds = outcome.History.Sum(epoch => epoch.Seconds) }, outcome.Criterion);
         }
         catch (TrainingException failure)
         {
             note($"{name} is given up: {failure.Message}");
-            return (trial with { Epochs = epochs, Failure = failure.Message }, null);
+            return (trial with { Rung = epochs, Failure = failure.Message }, null);
         }
         finally
         {

@@ -12,6 +12,9 @@ sealed record TuningTrial
     /// <summary>Over the plan's own; empty for trial 0, which is the plan as it is.</summary>
     public required JsonObject Settings { get; init; }
 
+    /// <summary>The rung that it reached, in epochs; training may have ended sooner.</summary>
+    public int Rung { get; init; }
+
     /// <summary>Epochs made.</summary>
     public int Epochs { get; init; }
 

@@ -1,4 +1,5 @@
 using Google.Protobuf.WellKnownTypes;
+using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Mapping;
 using GrpcRec.Trainer.Reports;
 using GrpcRec.Training.CollaborativeFiltering;
@@ -28,6 +29,7 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
     public V1.Training Run(Action<V1.Training> report, CancellationToken cancellation)
     {
         var plan = PlanMapping.FromWire(request, options.ModelVersion);
+        plan.Check();
 
         // 1. Read and clean.
         var imported = EventImporter.Import(
@@ -40,7 +42,7 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
 
         // 2. Split, and measure what a model has to beat.
         var dataset = SplitMapping.Apply(request.Split, imported.Dataset);
-        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation: cancellation);
+        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test, learned: false, cancellation: cancellation);
         var flat = baselines
             .SelectMany(baseline => baseline.Value.Select(metric => KeyValuePair.Create($"{baseline.Key}/{metric.Key}", metric.Value)))
             .ToDictionary();
@@ -48,7 +50,8 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
 
         // 3. Train; the artefact appears whole or not at all.
         var artifact = Path.Combine(options.ModelsDirectory, plan.ModelName, plan.ModelVersion);
-        var metrics = BaselineMapping.FromWire(request.Baseline) is { } baseline
+        var metrics = EarlierMetrics(artifact, dataset) is { } earlier ? earlier
+            : BaselineMapping.FromWire(request.Baseline) is { } baseline
             ? BaselineTrainer.Train(dataset, baseline, plan, artifact, clock, cancellation, flat).Metrics
             : TrainNetwork(dataset, plan, artifact, baselines, flat, report, cancellation);
 
@@ -57,6 +60,21 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
         _state.Metrics.Add(metrics.ToDictionary());
         _state.EndedAt = Timestamp.FromDateTimeOffset(clock.GetUtcNow());
         return _state.Clone();
+    }
+
+    /// <summary>
+    /// Test metrics of the version where an earlier attempt of this job wrote it and died after: a version is a job's own, and what is finished
+    /// is not lost for want of a picture. Null: it is not there.
+    /// </summary>
+    private IReadOnlyDictionary<string, double>? EarlierMetrics(string artifact, SequenceDataset dataset)
+    {
+        if (!Directory.Exists(artifact))
+            return null;
+        var manifest = ModelArtifact.Load(artifact).Manifest;
+        if (manifest.Data != dataset.Fingerprint)
+            return null; // not ours: the trainer refuses it by name
+        note($"An earlier attempt wrote {manifest.Name}/{manifest.Version}; it is taken as it is.");
+        return manifest.Metrics;
     }
 
     /// <returns>Test metrics.</returns>

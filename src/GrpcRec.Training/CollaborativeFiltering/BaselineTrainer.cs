@@ -2,6 +2,7 @@ using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
 
 namespace GrpcRec.Training.CollaborativeFiltering;
 
@@ -53,14 +54,16 @@ public static class BaselineTrainer
 
         // 2. The same as a bag.
         var width = factors is null ? LeastWidth : BprFactors.Width;
-        var manifest = Manifest(data, plan, width, clock.GetUtcNow());
+        var bag = new ArchitecturePlan
+        {
+            Encoder = EncoderKind.Bag, EmbeddingSize = width, BehaviorEmbeddingSize = 0, HiddenSize = width, TowerSize = 0, MaxSequenceLength = plan.Architecture.MaxSequenceLength,
+        };
+        var manifest = TrainingPlanRules.Manifest(plan with { Architecture = bag }, data, TaskLabels.Build(data, plan.Tasks), clock.GetUtcNow());
         var tensors = ModelTensors.Expected(manifest).ToDictionary(
             tensor => tensor.Key, tensor => new WeightTensor(tensor.Value, new float[tensor.Value.Aggregate(1, (product, size) => product * size)]));
         if (factors is null)
         {
-            var total = data.Items.Items.Sum(item => (double)item.Count + 1);
-            for (var item = 0; item < data.Items.Count; item++)
-                tensors[ModelTensors.NextItemBias].Data[item] = (float)Math.Log((data.Items.Items[item].Count + 1) / total);
+            PopularityBaseline.LogShares(data.Items).CopyTo(tensors[ModelTensors.NextItemBias].Data, 0);
         }
         else
         {
@@ -82,30 +85,4 @@ public static class BaselineTrainer
         ModelArtifact.Load(artifactDirectory);
         return report;
     }
-
-    private static ModelManifest Manifest(SequenceDataset data, TrainingPlan plan, int width, DateTimeOffset now) => new()
-    {
-        FormatVersion = ModelManifest.CurrentFormat,
-        Name = plan.ModelName,
-        Version = plan.ModelVersion,
-        CreatedAt = now,
-        Encoder = new EncoderManifest
-        {
-            Kind = EncoderKind.Bag,
-            EmbeddingSize = width,
-            BehaviorEmbeddingSize = 0,
-            HiddenSize = width,
-            Layers = 1,
-            GateOrder = EncoderManifest.GateOrderOf(EncoderKind.Bag),
-            TiedItemEmbedding = true,
-            BottomSize = 0,
-            TowerSize = 0,
-        },
-        CatalogSize = data.Items.Count,
-        Behaviors = data.Behaviors,
-        Categories = data.Categories,
-        MaxSequenceLength = plan.Architecture.MaxSequenceLength,
-        Tasks = [new TaskManifest { Name = plan.Tasks[0].Name, Kind = TaskKind.NextItem, NeedsCandidate = true }],
-        Data = data.Fingerprint,
-    };
 }

@@ -1,3 +1,4 @@
+using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
 
 namespace GrpcRec.Training.CollaborativeFiltering;
@@ -30,5 +31,12 @@ internal sealed class PopularityBaseline : INextItemBaseline
         }
 
         return rank;
+    }
+
+    /// <summary>[V] log of each item's share of the training events, one more counted of each: what a bias starts from that knows popularity alone.</summary>
+    public static float[] LogShares(ItemCatalog items)
+    {
+        var total = items.Items.Sum(item => (double)item.Count + 1);
+        return [.. items.Items.Select(item => (float)Math.Log((item.Count + 1) / total))];
     }
 }

@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 using GrpcRec.Engine.Models;
 
 namespace GrpcRec.Training.Datasets;
@@ -42,6 +45,18 @@ public sealed class SequenceDataset
 
     /// <summary>Of the cleaned events in this order.</summary>
     public required DataFingerprint Fingerprint { get; init; }
+
+    /// <summary>Of the events and of the part that each plays: the same events in another split are other data to train on. Hex.</summary>
+    public string SplitSha256
+    {
+        get
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            hash.AppendData(Encoding.ASCII.GetBytes(Fingerprint.Sha256));
+            hash.AppendData(MemoryMarshal.AsBytes<SplitRole>(Roles));
+            return Convert.ToHexStringLower(hash.GetHashAndReset());
+        }
+    }
 
     public int SequenceCount => Offsets.Length - 1;
     public int EventCount => ItemIds.Length;

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using GrpcRec.Training.Kernels;
 using TorchSharp;
+using static GrpcRec.Training.Kernels.TensorMemory;
 using static TorchSharp.torch;
 
 namespace GrpcRec.Training.Encoders;
@@ -54,7 +55,7 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
         using var packed = new NativeFloats((long)shape.Width * shape.Hidden);
         Pack(Floats(weights), shape, packed.Pointer);
         var (from, w, g, c, h) = ((nint)Floats(sums), (nint)packed.Pointer, (nint)Floats(gates), (nint)Floats(cells), (nint)Floats(states));
-        shape.ForEachPart((first, end) => Forward(shape, first, end, (float*)from, (float*)w, (float*)g, (float*)c, (float*)h));
+        ForEachPart(shape.Batch, Math.Clamp(get_num_threads(), 1, shape.Batch), (first, end) => Forward(shape, first, end, (float*)from, (float*)w, (float*)g, (float*)c, (float*)h));
         ctx.save_for_backward([gates, cells, states, weights]);
         return states;
     }
@@ -73,7 +74,7 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
         for (var row = 0; row < shape.Width; row++)
             new ReadOnlySpan<float>(w + ((nint)row * shape.Hidden), shape.Hidden).CopyTo(new Span<float>(wide.Pointer + ((nint)row * columns), shape.Hidden));
         var (p, g, c, dh, dz) = ((nint)wide.Pointer, (nint)Floats(gates), (nint)Floats(cells), (nint)Floats(gradient), (nint)Floats(sums));
-        shape.ForEachPart((first, end) => Backward(shape, first, end, (float*)p, columns, (float*)g, (float*)c, (float*)dh, (float*)dz));
+        ForEachPart(shape.Batch, Math.Clamp(get_num_threads(), 1, shape.Batch), (first, end) => Backward(shape, first, end, (float*)p, columns, (float*)g, (float*)c, (float*)dh, (float*)dz));
 
         // dW = Σₜ dz(t)ᵀ·h(t-1), one product over all events; h before the first is zero.
         var weightGradient = shape.Steps == 1
@@ -172,13 +173,6 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
         }
     }
 
-    /// <summary>The memory of a contiguous float32 tensor; dies with it.</summary>
-    private static float* Floats(Tensor tensor)
-    {
-        fixed (byte* first = tensor.bytes)
-            return (float*)first;
-    }
-
     private readonly struct Shape(Tensor sums, Tensor weights)
     {
         public int Steps { get; } = checked((int)sums.shape[0]);
@@ -197,13 +191,5 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
         public nint Cell(int t, int row) => (((nint)t * Batch) + row) * Units;
 
         public nint State(int t, int row) => (((nint)t * Batch) + row) * Hidden;
-
-        public void ForEachPart(Action<int, int> run)
-        {
-            var threads = Math.Clamp(get_num_threads(), 1, Batch);
-            var share = (Batch + threads - 1) / threads;
-            var batch = Batch;
-            Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, n => run(Math.Min(batch, n * share), Math.Min(batch, (n + 1) * share)));
-        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using TorchSharp;
+using static GrpcRec.Training.Kernels.TensorMemory;
 using static TorchSharp.torch;
 using Tensor = TorchSharp.torch.Tensor;
 
@@ -27,7 +28,7 @@ internal sealed unsafe class LinearScan : autograd.SingleTensorFunction<LinearSc
         var states = empty_like(b);
         var (steps, batch, width) = ((int)a.shape[0], (int)a.shape[1], (int)a.shape[2]);
         var (factors, terms, h) = ((nint)Floats(a), (nint)Floats(b), (nint)Floats(states));
-        ForEachPart(batch, (first, end) =>
+        ForEachPart(batch, Math.Clamp(get_num_threads(), 1, batch), (first, end) =>
         {
             var count = (end - first) * width;
             Span<float> At(nint tensor, int t) => new((float*)tensor + ((((nint)t * batch) + first) * width), count);
@@ -47,7 +48,7 @@ internal sealed unsafe class LinearScan : autograd.SingleTensorFunction<LinearSc
         var (steps, batch, width) = ((int)a.shape[0], (int)a.shape[1], (int)a.shape[2]);
         var (factorGradients, termGradients) = (empty_like(a), empty_like(a));
         var (factors, h, g, da, db) = ((nint)Floats(a), (nint)Floats(states), (nint)Floats(gradient), (nint)Floats(factorGradients), (nint)Floats(termGradients));
-        ForEachPart(batch, (first, end) =>
+        ForEachPart(batch, Math.Clamp(get_num_threads(), 1, batch), (first, end) =>
         {
             var count = (end - first) * width;
             Span<float> At(nint tensor, int t) => new((float*)tensor + ((((nint)t * batch) + first) * width), count);
@@ -61,19 +62,5 @@ internal sealed unsafe class LinearScan : autograd.SingleTensorFunction<LinearSc
             At(da, 0).Clear();
         });
         return [factorGradients, termGradients];
-    }
-
-    private static void ForEachPart(int batch, Action<int, int> run)
-    {
-        var threads = Math.Clamp(get_num_threads(), 1, batch);
-        var share = (batch + threads - 1) / threads;
-        Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, n => run(Math.Min(batch, n * share), Math.Min(batch, (n + 1) * share)));
-    }
-
-    /// <summary>The memory of a contiguous float32 tensor; dies with it.</summary>
-    private static float* Floats(Tensor tensor)
-    {
-        fixed (byte* first = tensor.bytes)
-            return (float*)first;
     }
 }

@@ -18,6 +18,9 @@ public static class Baselines
     /// <param name="contextColumns">
     /// Label columns that hold what is known before the outcome (a page, a device), one category a number. Only the caller knows that a column is none.
     /// </param>
+    /// <param name="learned">
+    /// item-knn and mf too, which take a share of a training's time and, for mf, a pass over the catalogue for each target; false: what is counted in seconds.
+    /// </param>
     /// <returns>Metrics by baseline. A baseline that no task needs, or that has nothing to learn from or to measure, is left out.</returns>
     public static IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> Evaluate(
         SequenceDataset dataset,
@@ -25,6 +28,7 @@ public static class Baselines
         EvaluationPlan plan,
         SplitRole part,
         IReadOnlyList<string>? contextColumns = null,
+        bool learned = true,
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(dataset);
@@ -37,9 +41,12 @@ public static class Baselines
             var popularity = new PopularityBaseline(dataset);
             KeepRanking("popularity", popularity);
             KeepRanking("markov-1", new MarkovBaseline(dataset, popularity));
-            KeepRanking("item-knn", new NeighbourBaseline(new ItemNeighbours(dataset), popularity));
-            if (BprFactors.Learn(dataset, cancellation: cancellation) is { } factors)
-                KeepRanking("mf", new FactorBaseline(factors, popularity));
+            if (learned)
+            {
+                KeepRanking("item-knn", new NeighbourBaseline(new ItemNeighbours(dataset), popularity));
+                if (BprFactors.Learn(dataset, cancellation: cancellation) is { } factors)
+                    KeepRanking("mf", new FactorBaseline(factors, popularity));
+            }
         }
 
         var binary = labels.Where(task => task.Kind == TaskKind.Binary).ToArray();

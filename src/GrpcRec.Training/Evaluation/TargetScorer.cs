@@ -17,7 +17,7 @@ internal sealed class TargetScorer
     private readonly IStepEngine _engine;
     private readonly SequenceDataset _dataset;
     private readonly IReadOnlyList<TaskLabels> _tasks;
-    private readonly float[] _candidate, _sequence;
+    private readonly TaskLogits _logits;
     private readonly int _depth;
     private readonly SeenItems? _hidden;
     private float[] _catalog = [];
@@ -29,8 +29,7 @@ internal sealed class TargetScorer
         _tasks = tasks;
         var ranks = tasks.Any(task => task.Kind == TaskKind.NextItem);
         _depth = ranks ? Math.Min(plan.Cutoffs.Max(), engine.CatalogSize) : 0;
-        _candidate = new float[tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem) ? engine.CandidateWidth : 0];
-        _sequence = new float[engine.SequenceWidth];
+        _logits = new TaskLogits(engine, tasks);
         _hidden = plan.MaskSeen ? new SeenItems(engine.CatalogSize) : null;
         Metrics = new TaskMetrics(tasks, plan.Cutoffs, ranks ? engine.CatalogSize : 0, manifest.Tasks.Select(task => (task.Offset, task.Scale)));
     }
@@ -48,25 +47,13 @@ internal sealed class TargetScorer
 
     private void ScoreTasks(Slot slot, int sequence, int target)
     {
-        if (_candidate.Length > 0)
-            _engine.ScoreCandidates(slot, [_dataset.ItemIds[target]], _candidate);
-        if (_sequence.Length > 0)
-            _engine.ScoreSequence(slot, _sequence);
-
-        int candidateColumn = 0, sequenceColumn = 0;
+        _logits.Score(slot, _dataset.ItemIds[target]);
         for (var k = 0; k < _tasks.Count; k++)
         {
             var task = _tasks[k];
-            var width = Math.Max(1, task.ClassNames.Length);
-            var logits = task.NeedsCandidate
-                ? task.Kind == TaskKind.NextItem && _candidate.Length == 0 ? default : _candidate.AsSpan(candidateColumn, width)
-                : _sequence.AsSpan(sequenceColumn, width);
-            if (task.NeedsCandidate)
-                candidateColumn += width;
-            else
-                sequenceColumn += width;
             if (task.Kind == TaskKind.NextItem || float.IsNaN(task.Label[target]))
                 continue;
+            var logits = _logits.Of(k);
             foreach (var logit in logits)
             {
                 if (!float.IsFinite(logit))

@@ -17,32 +17,32 @@ internal static class ArchitectureRules
     {
         var limits = ArtifactLimits.Default;
         if (!Enum.IsDefined(network.Encoder))
-            throw Bad("Architecture.Encoder", "is not a kind of encoder");
+            throw Bad("architecture.encoder", "is not a kind of encoder");
         if (network.Encoder == EncoderKind.Gru && network.ResetPlacement is not (ResetPlacement.BeforeProduct or ResetPlacement.AfterProduct))
-            throw Bad("Architecture.ResetPlacement", "must be before_product or after_product for a gru");
+            throw Bad("architecture.gru_reset", "must be before_product or after_product for a gru");
         if (!Enum.IsDefined(network.Trunk))
-            throw Bad("Architecture.Trunk", "is not a kind of trunk");
-        Between("Architecture.EmbeddingSize", network.EmbeddingSize, 1, MaxWidth);
-        Between("Architecture.BehaviorEmbeddingSize", network.BehaviorEmbeddingSize, 0, MaxWidth);
-        Between("Architecture.HiddenSize", network.HiddenSize, 1, MaxWidth);
-        Between("Architecture.Layers", network.Layers, 1, network.Encoder switch
+            throw Bad("architecture.trunk", "is not a kind of trunk");
+        Between("architecture.embedding_size", network.EmbeddingSize, 1, MaxWidth);
+        Between("architecture.behavior_embedding_size", network.BehaviorEmbeddingSize, 0, MaxWidth);
+        Between("architecture.hidden_size", network.HiddenSize, 1, MaxWidth);
+        Between("architecture.layers", network.Layers, 1, network.Encoder switch
         {
             EncoderKind.Cnn => 1,
             EncoderKind.Bag => limits.MaxDenseLayers,
             _ => MaxLayers,
         });
-        Between("Architecture.Dropout", network.Dropout, 0, 0.9);
-        Between("Architecture.BottomSize", network.BottomSize, 1, MaxWidth);
-        Between("Architecture.TowerSize", network.TowerSize, 0, MaxWidth);
-        Between("Architecture.MaxSequenceLength", network.MaxSequenceLength, 1, MaxSequenceLength);
+        Between("architecture.dropout", network.Dropout, 0, 0.9);
+        Between("architecture.bottom_size", network.BottomSize, 1, MaxWidth);
+        Between("architecture.tower_size", network.TowerSize, 0, MaxWidth);
+        Between("architecture.max_sequence_length", network.MaxSequenceLength, 1, MaxSequenceLength);
         if (network.Encoder == EncoderKind.Cnn)
             CheckFilters(network, limits);
         if (network.Trunk != TrunkKind.SharedBottom)
-            Between("Architecture.SharedExperts", network.SharedExperts, 1, limits.MaxExperts);
+            Between("architecture.shared_experts", network.SharedExperts, 1, limits.MaxExperts);
         if (network.Trunk is TrunkKind.Cgc or TrunkKind.Ple)
-            Between("Architecture.TaskExperts", network.TaskExperts, 1, limits.MaxExperts);
+            Between("architecture.task_experts", network.TaskExperts, 1, limits.MaxExperts);
         if (network.Trunk == TrunkKind.Ple)
-            Between("Architecture.TrunkLevels", network.TrunkLevels, 1, limits.MaxTrunkLevels);
+            Between("architecture.trunk_levels", network.TrunkLevels, 1, limits.MaxTrunkLevels);
     }
 
     /// <param name="hasCandidateTask">A task but next_item reads a candidate, so that there is a trunk.</param>
@@ -79,14 +79,14 @@ internal static class ArchitectureRules
 
     private static void CheckFilters(ArchitecturePlan network, ArtifactLimits limits)
     {
-        Between("Architecture.WindowLength", network.WindowLength, 1, limits.MaxWindowLength);
-        Between("Architecture.HorizontalFilters", network.HorizontalFilters, 1, limits.MaxFilters);
-        Between("Architecture.VerticalFilters", network.VerticalFilters, 0, limits.MaxFilters);
+        Between("architecture.window_length", network.WindowLength, 1, limits.MaxWindowLength);
+        Between("architecture.horizontal_filters", network.HorizontalFilters, 1, limits.MaxFilters);
+        Between("architecture.vertical_filters", network.VerticalFilters, 0, limits.MaxFilters);
         var last = 0;
         foreach (var height in network.FilterHeights)
         {
             if (height <= last || height > network.WindowLength)
-                throw Bad("Architecture.FilterHeights", $"must be ascending, different and from 1 to the window's {network.WindowLength}");
+                throw Bad("architecture.filter_heights", $"must be ascending, different and from 1 to the window's {network.WindowLength}");
             last = height;
         }
     }

@@ -56,7 +56,7 @@ internal sealed class TrainingCheckpoint(string directory)
             if (state.PlanFingerprint != planFingerprint)
                 return (null, "the checkpoint is of another plan");
             if (state.DataSha256 != dataSha256)
-                return (null, "the checkpoint is of other data");
+                return (null, "the checkpoint is of other data or of another split");
             if (!File.Exists(Optimizer(state.Epoch)) || Digest(Optimizer(state.Epoch)) != state.OptimizerSha256)
                 return (null, "the checkpoint's optimiser file is missing or damaged");
             return (state, null);

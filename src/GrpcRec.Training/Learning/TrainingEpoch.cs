@@ -120,8 +120,8 @@ internal sealed class TrainingEpoch(
     }
 
     private static TrainingException Diverged(string what, long step) =>
-        new($"At step {step} {what} is not a finite number. Lower Optimization.LearningRate, or Optimization.GradientClipNorm, and check the data's values.")
+        new($"At step {step} {what} is not a finite number. Lower hyperparameters.learning_rate, or hyperparameters.gradient_clip_norm, and check the data's values.")
         {
-            Field = "Optimization.LearningRate",
+            Field = "hyperparameters.learning_rate",
         };
 }

@@ -14,6 +14,12 @@ public sealed record TrainingPlan
     public ArchitecturePlan Architecture { get; init; } = new();
     public OptimizationPlan Optimization { get; init; } = new();
     public EvaluationPlan Evaluation { get; init; } = new();
+
+    /// <exception cref="TrainingException">A field is out of its range.</exception>
+    public void Check() => TrainingPlanRules.Check(this);
+
+    /// <summary>Of all that shapes the weights: plans with the same one can go on with each other's checkpoints.</summary>
+    public string Fingerprint() => TrainingPlanRules.Fingerprint(this);
 }
 
 public sealed record OptimizationPlan
@@ -57,6 +63,7 @@ public sealed record TrainingProgressReport
     public required TrainingStage Stage { get; init; }
     public int Epoch { get; init; }
     public int Epochs { get; init; }
+    /// <summary>Of all epochs.</summary>
     public long Step { get; init; }
     public long Steps { get; init; }
 

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Losses;
 using GrpcRec.Training.MultiTask;
 using GrpcRec.Training.Optimizers;
 
@@ -18,6 +19,9 @@ internal static class TrainingPlanRules
     /// <summary>Scores of a step are [events, negatives]: a sample much larger than this is the whole catalogue, for which there is a loss.</summary>
     public const int MaxNegatives = 1 << 14;
 
+    /// <summary>Those of a step in float32 are a gigabyte; some of them are alive at once.</summary>
+    public const long MaxScoresPerStep = 1L << 28;
+
     /// <summary>BatchSize × MaxSequenceLength: at H = 128 an event of a step takes about 10 KB, so this is some 2.5 GB.</summary>
     public const int MaxEventsPerStep = 1 << 18;
 
@@ -26,34 +30,36 @@ internal static class TrainingPlanRules
     {
         var (network, optimization) = (plan.Architecture, plan.Optimization);
         ArchitectureRules.Check(network);
-        Between("Optimization.Epochs", optimization.Epochs, 1, MaxEpochs);
-        Between("Optimization.BatchSize", optimization.BatchSize, 1, MaxEventsPerStep / network.MaxSequenceLength);
-        Between("Optimization.LearningRate", optimization.LearningRate, 1e-7, 10);
+        Between("hyperparameters.epochs", optimization.Epochs, 1, MaxEpochs);
+        Between("hyperparameters.batch_size", optimization.BatchSize, 1, MaxEventsPerStep / network.MaxSequenceLength);
+        Between("hyperparameters.learning_rate", optimization.LearningRate, 1e-7, 10);
         CheckOptimizer(optimization);
-        Between("Optimization.GradientClipNorm", optimization.GradientClipNorm, 1e-6, 1e6);
-        Between("Optimization.Patience", optimization.Patience, 1, MaxEpochs);
-        Between("Optimization.MinContext", optimization.MinContext, 0, plan.Architecture.MaxSequenceLength - 1);
+        if (optimization.NextItem.Loss != NextItemLossKind.FullSoftmax)
+            Between("hyperparameters.negatives", optimization.NextItem.Negatives, 1, MaxScoresPerStep / ((long)optimization.BatchSize * network.MaxSequenceLength));
+        Between("hyperparameters.gradient_clip_norm", optimization.GradientClipNorm, 1e-6, 1e6);
+        Between("hyperparameters.patience", optimization.Patience, 1, MaxEpochs);
+        Between("hyperparameters.min_context", optimization.MinContext, 0, plan.Architecture.MaxSequenceLength - 1);
         if (optimization.MaxDuration is { } duration && duration <= TimeSpan.Zero)
-            throw Bad("Optimization.MaxDuration", "must be above zero; leave it out for no limit");
-        Between("Evaluation.Cutoffs (count)", plan.Evaluation.Cutoffs.Count, 1, MaxCutoffs);
+            throw Bad("hyperparameters.max_duration", "must be above zero; leave it out for no limit");
+        Between("evaluation.cutoffs (count)", plan.Evaluation.Cutoffs.Count, 1, MaxCutoffs);
         foreach (var cutoff in plan.Evaluation.Cutoffs)
-            Between("Evaluation.Cutoffs", cutoff, 1, 1_000_000);
+            Between("evaluation.cutoffs", cutoff, 1, 1_000_000);
     }
 
     private static void CheckOptimizer(OptimizationPlan plan)
     {
         if (!Enum.IsDefined(plan.Optimizer.Kind))
-            throw Bad("Optimization.Optimizer.Kind", "is not an optimiser");
+            throw Bad("hyperparameters.optimizer", "is not an optimiser");
         if (!Enum.IsDefined(plan.Optimizer.Schedule))
-            throw Bad("Optimization.Optimizer.Schedule", "is not a schedule");
+            throw Bad("hyperparameters.schedule", "is not a schedule");
         if (!Enum.IsDefined(plan.NextItem.Loss))
-            throw Bad("Optimization.NextItem.Loss", "is not a loss");
-        Between("Optimization.Optimizer.Momentum", plan.Optimizer.Momentum, 0, 0.999);
-        Between("Optimization.Optimizer.WeightDecay", plan.Optimizer.WeightDecay, 0, 1);
-        Between("Optimization.Optimizer.WarmUp", plan.Optimizer.WarmUp, 0, 0.5);
-        Between("Optimization.NextItem.Negatives", plan.NextItem.Negatives, 1, MaxNegatives);
-        Between("Optimization.NextItem.SamplingPower", plan.NextItem.SamplingPower, 0, 1);
-        Between("Optimization.NextItem.ScorePenalty", plan.NextItem.ScorePenalty, 0, 1000);
+            throw Bad("hyperparameters.next_item_loss", "is not a loss");
+        Between("hyperparameters.momentum", plan.Optimizer.Momentum, 0, 0.999);
+        Between("hyperparameters.weight_decay", plan.Optimizer.WeightDecay, 0, 1);
+        Between("hyperparameters.warm_up", plan.Optimizer.WarmUp, 0, 0.5);
+        Between("hyperparameters.negatives", plan.NextItem.Negatives, 1, MaxNegatives);
+        Between("hyperparameters.sampling_power", plan.NextItem.SamplingPower, 0, 1);
+        Between("hyperparameters.score_penalty", plan.NextItem.ScorePenalty, 0, 1000);
     }
 
     /// <summary>Every task needs a label to learn from.</summary>

@@ -1,4 +1,5 @@
 using GrpcRec.Engine.Models;
+using GrpcRec.Training.CollaborativeFiltering;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Encoders;
 using GrpcRec.Training.Evaluation;
@@ -16,6 +17,7 @@ internal sealed class TrainingRun : IDisposable
 {
     private static readonly TimeSpan BetweenReports = TimeSpan.FromMilliseconds(200);
     private readonly SequenceDataset _data;
+    private readonly string _dataSha256;
     private readonly TrainingPlan _plan;
     private readonly IReadOnlyList<TaskLabels> _tasks;
     private readonly ModelManifest _manifest;
@@ -39,6 +41,7 @@ internal sealed class TrainingRun : IDisposable
         TimeProvider clock, IProgress<TrainingProgressReport>? progress, Action<string>? note)
     {
         (_data, _plan, _tasks, _manifest, _checkpoint, _clock, _progress, _note) = (data, plan, tasks, manifest, checkpoint, clock, progress, note);
+        _dataSha256 = data.SplitSha256;
         _windows = EventWindow.ForTraining(data, plan.Architecture.MaxSequenceLength, plan.Optimization.MinContext);
         _stepsPerEpoch = (_windows.Count + plan.Optimization.BatchSize - 1) / plan.Optimization.BatchSize;
         _validator = new TorchEvaluator(data, tasks, plan.Evaluation, plan.Architecture.MaxSequenceLength, plan.Optimization.BatchSize);
@@ -63,7 +66,7 @@ internal sealed class TrainingRun : IDisposable
         // 1. Take up an earlier run, or begin.
         var state = Resume() ?? new TrainingState
         {
-            PlanFingerprint = TrainingPlanRules.Fingerprint(_plan), DataSha256 = _data.Fingerprint.Sha256,
+            PlanFingerprint = TrainingPlanRules.Fingerprint(_plan), DataSha256 = _dataSha256,
             Epoch = 0, Step = 0, BestEpoch = 0, BestValue = double.NegativeInfinity, Seconds = 0, OptimizerSha256 = "", History = [],
         };
         _earlierSeconds = state.Seconds;
@@ -144,7 +147,7 @@ internal sealed class TrainingRun : IDisposable
 
     private TrainingState? Resume()
     {
-        var (state, why) = _checkpoint.Find(TrainingPlanRules.Fingerprint(_plan), _data.Fingerprint.Sha256);
+        var (state, why) = _checkpoint.Find(TrainingPlanRules.Fingerprint(_plan), _dataSha256);
         if (state is null)
         {
             if (why is not null)
@@ -210,9 +213,7 @@ internal sealed class TrainingRun : IDisposable
     {
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
-        var counts = _data.Items.Items.Select(item => (double)item.Count + 1).ToArray();
-        var total = counts.Sum();
-        _model.Parameters[ModelTensors.NextItemBias].copy_(tensor(Array.ConvertAll(counts, count => (float)Math.Log(count / total))));
+        _model.Parameters[ModelTensors.NextItemBias].copy_(tensor(PopularityBaseline.LogShares(_data.Items)));
     }
 
     /// <summary>Different generators for neighbouring seeds and epochs (SplitMix64's finaliser).</summary>

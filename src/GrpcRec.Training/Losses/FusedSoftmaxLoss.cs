@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using GrpcRec.Training.Kernels;
 using TorchSharp;
+using static GrpcRec.Training.Kernels.TensorMemory;
 using static TorchSharp.torch;
 
 namespace GrpcRec.Training.Losses;
@@ -55,13 +56,6 @@ internal static unsafe class FusedSoftmaxLoss
 
         var surrogate = (query * queryGradient).sum() + (embedding * embeddingGradient).sum() + (bias * biasGradient).sum();
         return (sum / rows, surrogate.MoveToOuterDisposeScope());
-    }
-
-    /// <summary>The memory of a contiguous float32 tensor; dies with it.</summary>
-    private static float* Floats(Tensor tensor)
-    {
-        fixed (byte* first = tensor.bytes)
-            return (float*)first;
     }
 
     /// <summary>Scratch memory and the passes over it, for one call.</summary>

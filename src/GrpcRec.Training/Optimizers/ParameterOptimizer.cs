@@ -1,6 +1,7 @@
 using GrpcRec.Training.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
+using static GrpcRec.Training.Kernels.TensorMemory;
 using static TorchSharp.torch;
 
 namespace GrpcRec.Training.Optimizers;
@@ -64,7 +65,7 @@ internal abstract unsafe class ParameterOptimizer : IDisposable
             var isLazy = Plan.LazyEmbeddings && slot.Name.EndsWith("embedding", StringComparison.Ordinal);
             var (weights, gradients, moments, length) = ((nint)Floats(slot.Parameter), (nint)Floats(plain), (nint)slot.Moments.Pointer, slot.Parameter.numel());
             var step = slot.Steps;
-            ForEachPart(rows, width, (first, end) =>
+            ForEachPart(rows, (int)Math.Clamp((long)rows * width / NumbersPerThread, 1, Math.Min(rows, get_num_threads())), (first, end) =>
             {
                 float* w = (float*)weights, g = (float*)gradients, m = (float*)moments;
                 for (var row = first; row < end; row++)
@@ -102,26 +103,6 @@ internal abstract unsafe class ParameterOptimizer : IDisposable
     /// <param name="moments">[Moments] rows of [count], <paramref name="stride"/> floats apart; changed.</param>
     /// <param name="steps">Steps of this parameter, this one among them.</param>
     protected abstract void Update(float* weights, float* gradients, float* moments, nint stride, int count, double decay, double learningRate, long steps);
-
-    private static void ForEachPart(int rows, int width, Action<int, int> run)
-    {
-        var threads = (int)Math.Clamp((long)rows * width / NumbersPerThread, 1, Math.Min(rows, get_num_threads()));
-        if (threads == 1)
-        {
-            run(0, rows);
-            return;
-        }
-
-        var share = (rows + threads - 1) / threads;
-        Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, n => run(Math.Min(rows, n * share), Math.Min(rows, (n + 1) * share)));
-    }
-
-    /// <summary>The memory of a contiguous float32 tensor; dies with it.</summary>
-    private static float* Floats(Tensor tensor)
-    {
-        fixed (byte* first = tensor.bytes)
-            return (float*)first;
-    }
 
     private sealed class Slot(string name, Parameter parameter, int moments)
     {

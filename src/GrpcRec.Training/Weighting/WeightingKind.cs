@@ -13,8 +13,8 @@ public enum WeightingKind
     Equal,
     Uncertainty,
     Dwa,
-    [JsonStringEnumMemberName("gradnorm")] GradNorm,
-    [JsonStringEnumMemberName("pcgrad")] PcGrad,
-    [JsonStringEnumMemberName("cagrad")] CaGrad,
+    GradNorm,
+    PcGrad,
+    CaGrad,
     Famo,
 }

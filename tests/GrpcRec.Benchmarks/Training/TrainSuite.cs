@@ -50,7 +50,7 @@ public sealed class TrainSuite : IBenchmarkSuite
         if (byDefault.Count > 0)
         {
             yield return Row(OutOfTheBox, DefaultGoal, ours, byDefault, FormattableString.Invariant(
-                $"theirs with the system's allocator as it is, {DefaultSteps} steps scaled up to an epoch; peak memory {Gigabytes(ours)} and {Gigabytes(byDefault)} GB"));
+                $"theirs with the system's allocator as it is, {DefaultSteps} steps scaled up to an epoch, too few to compare losses; peak memory {Gigabytes(ours)} and {Gigabytes(byDefault)} GB"));
         }
 
         TrainingMeasurement Measure(TrainingSide side, bool hugePages, int steps = 0)

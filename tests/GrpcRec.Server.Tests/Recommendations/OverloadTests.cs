@@ -38,7 +38,8 @@ public sealed class OverloadTests
     public async Task Score_DeadlinePassed_IsDeadlineExceededAndNeverStepped()
     {
         var engine = new TaskCompletionSource<GatedEngine>();
-        await using var server = await StartAsync(engine);
+        // The expired request keeps its place until the lane's next turn, and the last one may come before that.
+        await using var server = await StartAsync(engine, queueCapacity: 2);
         var gate = await engine.Task;
         var running = Score(server);
         await gate.StandsBeforeStepAsync();
@@ -100,9 +101,9 @@ public sealed class OverloadTests
         await stopping;
     }
 
-    /// <summary>One slot and one place in the queue, behind a gate that is open while the version is warmed.</summary>
-    private static Task<TestServer> StartAsync(TaskCompletionSource<GatedEngine> engine) => TestServer.StartWithModelAsync(
-        options => options with { QueueCapacity = 1, Threads = 1 },
+    /// <summary>One slot, and places in the queue, behind a gate that is open while the version is warmed.</summary>
+    private static Task<TestServer> StartAsync(TaskCompletionSource<GatedEngine> engine, int queueCapacity = 1) => TestServer.StartWithModelAsync(
+        options => options with { QueueCapacity = queueCapacity, Threads = 1 },
         services => services.AddSingleton<Func<ModelArtifact, EngineOptions, IStepEngine>>((artifact, _) =>
         {
             var gate = new GatedEngine(StepEngineFactory.Create(artifact, new EngineOptions { Kind = EngineKind.Scalar, SlotCapacity = 1 }));

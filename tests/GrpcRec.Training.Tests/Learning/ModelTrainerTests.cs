@@ -274,6 +274,18 @@ public class ModelTrainerTests
     }
 
     [Fact]
+    public void Train_CheckpointOfAnotherSplit_StartsAnewAndSaysSo()
+    {
+        // What tests here was trained on there.
+        using var space = new Workspace();
+        var plan = TinyData.Plan(TinyData.NextItem);
+        Train(TinyData.Cycle(beforeLast: SplitRole.Train), plan, space);
+        List<string> notes = [];
+        Train(TinyData.Cycle(), plan, space, note: notes.Add, version: "2");
+        Assert.Contains("Training starts anew: the checkpoint is of other data or of another split.", notes);
+    }
+
+    [Fact]
     public void Train_CheckpointOfAnotherPlan_StartsAnewAndSaysSo()
     {
         using var space = new Workspace();
@@ -321,7 +333,7 @@ public class ModelTrainerTests
         var plan = TinyData.Plan(TinyData.NextItem);
         plan = plan with { Optimization = plan.Optimization with { LearningRate = double.NaN } };
         var refused = Assert.Throws<TrainingException>(() => Train(TinyData.Cycle(), plan, space));
-        Assert.Equal("Optimization.LearningRate", refused.Field);
+        Assert.Equal("hyperparameters.learning_rate", refused.Field);
         Assert.False(Path.Exists(space.Artifact()));
     }
 
