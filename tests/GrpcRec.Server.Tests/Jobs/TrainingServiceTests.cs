@@ -92,6 +92,10 @@ public class TrainingServiceTests
         (r => r.Architecture = new() { MaxSequenceLength = 2_049 }, "architecture.max_sequence_length", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { Epochs = 0 }, "hyperparameters.epochs", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { BatchSize = 4_097 }, "hyperparameters.batch_size", "OUT_OF_RANGE"),
+        (r => r.Hyperparameters = new() { BatchSize = 1_311 }, "hyperparameters.batch_size", "OUT_OF_RANGE"), // × 200 events, past what a step holds
+        (r => r.Hyperparameters = new() { MinContext = 200 }, "hyperparameters.min_context", "OUT_OF_RANGE"), // of the default 200
+        (r => r.Hyperparameters = new() { LearningRate = 1e-8 }, "hyperparameters.learning_rate", "OUT_OF_RANGE"),
+        (r => r.Hyperparameters = new() { GradientClipNorm = 1e7 }, "hyperparameters.gradient_clip_norm", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { LearningRate = 0 }, "hyperparameters.learning_rate", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { GradientClipNorm = double.PositiveInfinity }, "hyperparameters.gradient_clip_norm", "NOT_FINITE"),
         (r => r.Hyperparameters = new() { Patience = 0 }, "hyperparameters.patience", "OUT_OF_RANGE"),
@@ -102,6 +106,7 @@ public class TrainingServiceTests
         (r => r.Hyperparameters = new() { WarmUp = 0.6 }, "hyperparameters.warm_up", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { NextItemLoss = (NextItemLoss)9 }, "hyperparameters.next_item_loss", "UNKNOWN_NAME"),
         (r => r.Hyperparameters = new() { Negatives = 16_385 }, "hyperparameters.negatives", "OUT_OF_RANGE"),
+        (r => r.Hyperparameters = new() { BatchSize = 1_000, NextItemLoss = NextItemLoss.BprMax, Negatives = 1_343 }, "hyperparameters.negatives", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { SamplingPower = -0.1 }, "hyperparameters.sampling_power", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { ScorePenalty = 1_001 }, "hyperparameters.score_penalty", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { MaxDuration = new() }, "hyperparameters.max_duration", "OUT_OF_RANGE"),
