@@ -13,6 +13,7 @@ public class ServingObserver
     {
     }
 
+    /// <param name="engine">Its description: what was chosen at load, and why.</param>
     public virtual void VersionLoaded(string name, string version, string engine, TimeSpan duration)
     {
     }

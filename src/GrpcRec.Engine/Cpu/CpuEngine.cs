@@ -95,7 +95,7 @@ public sealed unsafe class CpuEngine : IStepEngine
 
     /// <summary>What was chosen at load, for the log.</summary>
     public string Description => string.Create(CultureInfo.InvariantCulture,
-        $"{Name}, {Precision}, gate table {(UsesGateTable ? "in memory" : "computed per step")}, bottom table {(UsesBottomTable ? "in memory" : "none")}, {TableBytes / (1024.0 * 1024.0):F1} MiB of tables");
+        $"{Name}, {Precision}, gate table {(UsesGateTable ? "in memory" : "computed per step")}, bottom table {(UsesBottomTable ? "in memory" : "none")}, {TableBytes / (1024.0 * 1024.0):F1} MiB of tables{(_options.Instead is null ? "" : $"; {_options.Instead}")}");
 
     public int HiddenSize => _model.Hidden;
 

@@ -30,6 +30,7 @@ public sealed class ScalarEngine : IStepEngine
         ArgumentNullException.ThrowIfNull(options);
         if (options.Precision is { } precision and not Precision.Float32)
             throw new EngineException($"the scalar engine does not run in precision {precision}: choose Kind Cpu, or Precision Float32");
+        Description = options.Instead is null ? Name : $"{Name}; {options.Instead}";
         var encoder = artifact.Manifest.Encoder;
         _items = artifact.Items;
         _tensors = new ScalarTensors(artifact);
@@ -45,6 +46,8 @@ public sealed class ScalarEngine : IStepEngine
     }
 
     public string Name => "cpu-scalar";
+
+    public string Description { get; }
 
     public int HiddenSize => _h;
 

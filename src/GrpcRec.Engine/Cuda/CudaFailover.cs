@@ -1,4 +1,3 @@
-using GrpcRec.Engine.Cpu;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
@@ -26,9 +25,11 @@ public sealed class CudaFailover : IStepEngine
     private int _generation, _rented;
     private bool _disposed;
 
-    // Under the gate: a new engine is made by the timer, and put into use by the thread that calls.
+    // Under the gate, which nobody holds for long: whoever asks for a slot takes it. A new engine is made by the timer, and put into use
+    // by the thread that calls. Wanted: lost, and no other engine made yet.
     private IStepEngine? _standby;
     private ITimer? _retry;
+    private bool _isWanted;
     private EventRun[] _runs = [];
     private StepEvent[] _events = [];
 
@@ -49,6 +50,8 @@ public sealed class CudaFailover : IStepEngine
     }
 
     public string Name { get; private set; }
+
+    public string Description => _engine?.Description ?? Name;
 
     public Precision Precision => _engine?.Precision ?? Precision.Float32;
 
@@ -271,12 +274,10 @@ public sealed class CudaFailover : IStepEngine
         _options.Cuda.Health?.Lost(this, exception.Message);
         if (_options.Cuda.OnLoss == DeviceLossAction.Fail || _generation > MaxGenerations)
             return;
+        lock (_gate)
+            _isWanted = true;
         if (!TryMake())
-        {
-            // On a timer, not when somebody calls: who is unhealthy is not called.
-            lock (_gate)
-                _retry ??= _options.Cuda.Time.CreateTimer(_ => TryMake(), null, RetryEvery, RetryEvery);
-        }
+            RetryLater();
 
         Adopt();
     }
@@ -298,33 +299,79 @@ public sealed class CudaFailover : IStepEngine
         Name = _engine?.Name ?? Name;
     }
 
+    /// <returns>False: to be tried again. True too where no engine is wanted any more.</returns>
     private bool TryMake()
     {
+        lock (_gate)
+        {
+            if (_disposed || !_isWanted)
+                return true;
+        }
+
+        // 1. Outside of the gate: it takes seconds. Nobody else makes one: it is either the thread that lost the device or, later, the timer.
+        var toCpu = _options.Cuda.OnLoss == DeviceLossAction.Cpu;
+        IStepEngine made;
         try
+        {
+            made = toCpu ? CpuInstead() : _make();
+        }
+#pragma warning disable CA1031 // Whatever it was, memory too, it may be otherwise in a second; on the timer's thread it would end the process.
+        catch (Exception exception)
+#pragma warning restore CA1031
         {
             lock (_gate)
             {
-                if (_disposed || _standby is not null)
-                    return true;
-                var toCpu = _options.Cuda.OnLoss == DeviceLossAction.Cpu;
-                _standby = toCpu ? CpuInstead() : _make();
+                // Whoever is disposed has said that it is gone, and must not be counted again.
+                if (!_disposed)
+                    _options.Cuda.Health?.Lost(this, $"the CUDA engine does not come back: {exception.Message}");
+                return _disposed;
+            }
+        }
+
+        // 2. Under it, health too: the thread that calls cannot lose the new engine before it is told to be there.
+        lock (_gate)
+        {
+            if (!_disposed)
+            {
+                (_standby, _isWanted) = (made, false);
                 _retry?.Dispose();
                 _retry = null;
-                _options.Cuda.Health?.Recovered(this, degraded: toCpu, toCpu ? $"the CPU engine {_standby.Name} took over" : $"{_standby.Name} is back");
+                _options.Cuda.Health?.Recovered(this, degraded: toCpu, toCpu ? $"the CPU engine {made.Name} took over" : $"{made.Name} is back");
+                return true;
             }
-
-            return true;
         }
-        catch (Exception exception) when (exception is EngineException or EngineLostException)
+
+        made.Dispose();
+        return true;
+    }
+
+    /// <summary>On a timer, not when somebody calls: who is unhealthy is not called. One shot, set again after each attempt: attempts never overlap.</summary>
+    private void RetryLater()
+    {
+        lock (_gate)
         {
-            _options.Cuda.Health?.Lost(this, $"the CUDA engine does not come back: {exception.Message}");
-            return false;
+            if (_disposed || !_isWanted)
+                return;
+            _retry ??= _options.Cuda.Time.CreateTimer(_ => Retry(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            _retry.Change(RetryEvery, Timeout.InfiniteTimeSpan);
         }
     }
 
-    private IStepEngine CpuInstead() => StepEngineFactory.Create(_artifact, _options with
+    private void Retry()
     {
-        Kind = CpuEngine.IsAccelerated ? EngineKind.Cpu : EngineKind.Scalar,
-        Precision = _options.Precision,
-    });
+        try
+        {
+            if (TryMake())
+                return;
+        }
+#pragma warning disable CA1031 // Of whoever listens to health: nothing may leave a timer's thread, and the engine is wanted all the same.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
+
+        RetryLater();
+    }
+
+    private IStepEngine CpuInstead() => StepEngineFactory.Create(_artifact, _options with { Kind = StepEngineFactory.OnProcessor });
 }

@@ -8,7 +8,7 @@ namespace GrpcRec.Engine.Steps;
 [JsonConverter(typeof(JsonStringEnumConverter<EngineKind>))]
 public enum EngineKind
 {
-    /// <summary>An NVIDIA device where there is one with kernels for it and it runs such a model; else the vectorised engine where the processor has 256-bit or wider vectors with fused multiply-add, the scalar one elsewhere.</summary>
+    /// <summary>An NVIDIA device where there is one with kernels for it and it runs such a model and has room for it; else the vectorised engine where the processor has 256-bit or wider vectors with fused multiply-add, the scalar one elsewhere.</summary>
     Auto,
     Cpu,
 
@@ -73,6 +73,9 @@ public sealed record EngineOptions
     /// <summary>Who may help to rank a catalogue; null: the calling thread does it alone. The answer is the same.</summary>
     [JsonIgnore]
     public ISpareThreads? SpareThreads { get; init; }
+
+    /// <summary>Why this engine and not the one that Auto would rather have: a sentence for the description. Null: nothing stood in the way.</summary>
+    internal string? Instead { get; init; }
 
     /// <summary>For <see cref="EngineKind.Cuda"/>, and for Auto where there is a device.</summary>
     public CudaOptions Cuda { get; init; } = new();

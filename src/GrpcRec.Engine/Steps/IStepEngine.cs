@@ -24,6 +24,9 @@ public interface IStepEngine : IDisposable
     /// <summary>Name for logs and metrics: "cpu-avx512", "cpu-scalar" …</summary>
     string Name { get; }
 
+    /// <summary>What was chosen at load and why, for the log.</summary>
+    string Description => Name;
+
     /// <summary>That the encoder runs in.</summary>
     Precision Precision => Precision.Float32;
 

@@ -7,6 +7,9 @@ namespace GrpcRec.Engine.Steps;
 
 public static class StepEngineFactory
 {
+    /// <summary>The processor's engine that Auto takes.</summary>
+    public static EngineKind OnProcessor => CpuEngine.IsAccelerated ? EngineKind.Cpu : EngineKind.Scalar;
+
     /// <exception cref="ValidationException">An option is out of its range.</exception>
     /// <exception cref="EngineException">The model's shape is not one that the engine runs; the message names what and why.</exception>
     public static IStepEngine Create(ModelArtifact artifact, EngineOptions options)
@@ -18,11 +21,29 @@ public static class StepEngineFactory
         return options.Kind switch
         {
             EngineKind.Cuda => new CudaFailover(artifact, options),
-            EngineKind.Auto when CudaDevices.CanRun(artifact.Manifest, options) => new CudaFailover(artifact, options),
-            EngineKind.Auto when CpuEngine.IsAccelerated => new CpuEngine(artifact, options),
+            EngineKind.Auto => OnWhatThereIs(artifact, options),
             EngineKind.Cpu => new CpuEngine(artifact, options),
-            EngineKind.Auto or EngineKind.Scalar => new ScalarEngine(artifact, options),
+            EngineKind.Scalar => new ScalarEngine(artifact, options),
             _ => throw new ValidationException($"Kind is {options.Kind}; Auto, Cpu, Cuda or Scalar are allowed"),
         };
+    }
+
+    /// <summary>A device that is too old, too full or just lost must not keep a model from being served.</summary>
+    private static IStepEngine OnWhatThereIs(ModelArtifact artifact, EngineOptions options)
+    {
+        string? instead = null;
+        if (CudaDevices.CanRun(artifact.Manifest, options))
+        {
+            try
+            {
+                return new CudaFailover(artifact, options);
+            }
+            catch (Exception exception) when (exception is EngineException or EngineLostException)
+            {
+                instead = $"not on the CUDA device: {exception.Message}";
+            }
+        }
+
+        return Create(artifact, options with { Kind = OnProcessor, Instead = instead ?? options.Instead });
     }
 }

@@ -50,7 +50,7 @@ public sealed class BatchScheduler : IAsyncDisposable
             request.Deadline = _clock.After(request.QueuedAt, timeout);
         if (!_places.TryTake())
             return new(Rejection.QueueFull);
-        if (LeastBusy().TryAdd(request) is { } rejection)
+        if (LeastBusy(request.QueuedAt).TryAdd(request) is { } rejection)
         {
             _places.Return();
             return new(rejection);
@@ -68,12 +68,14 @@ public sealed class BatchScheduler : IAsyncDisposable
     }
 
     /// <summary>The first of those with the least work: where nothing is pending, always the same one, whose engine is warm.</summary>
-    private Lane LeastBusy()
+    private Lane LeastBusy(long now)
     {
         var best = _lanes[0];
+        best.LookAgain(now);
         var least = best.PendingWork;
         for (var i = 1; i < _lanes.Length && least > 0; i++)
         {
+            _lanes[i].LookAgain(now);
             var work = _lanes[i].PendingWork;
             if (work < least)
                 (best, least) = (_lanes[i], work);

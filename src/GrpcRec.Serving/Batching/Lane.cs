@@ -10,6 +10,9 @@ namespace GrpcRec.Serving.Batching;
 /// </summary>
 internal sealed class Lane
 {
+    /// <summary>A lane without a slot that works is asked again this often at most: a slot that its engine does not take back is a line in the log each time.</summary>
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(100);
+
     private readonly ComputeWorker _worker;
     private readonly IStepEngine _engine;
     private readonly string _model;
@@ -22,11 +25,12 @@ internal sealed class Lane
 
     // Guarded by the worker's gate.
     private readonly RequestRing _queue;
-    private bool _stopping;
+    private bool _stopping, _isToLook;
     private long _drainEnd = long.MaxValue;
 
     private long _pendingWork;
     private volatile bool _isBroken;
+    private long _nextLook;
 
     // The worker's own.
     private readonly RequestRing _reading;
@@ -61,7 +65,7 @@ internal sealed class Lane
     public long PendingWork => _isBroken ? long.MaxValue : Interlocked.Read(ref _pendingWork);
 
     /// <summary>Whether the next turn has something to do. Under the worker's gate.</summary>
-    public bool HasWork => _queue.Count > 0 || _reading.Count > 0 || _stopping;
+    public bool HasWork => _queue.Count > 0 || _reading.Count > 0 || _stopping || _isToLook;
 
     /// <summary>When the engine is gone.</summary>
     public Task Ended => _ended.Task;
@@ -78,6 +82,22 @@ internal sealed class Lane
             _queue.Add(request);
             Monitor.Pulse(_worker.Gate);
             return null;
+        }
+    }
+
+    /// <summary>
+    /// Whether the engine has slots again shows in the lane's own turn alone, and one that comes last for every request would never have
+    /// a turn: whoever passes it over sees to it that it has one.
+    /// </summary>
+    public void LookAgain(long now)
+    {
+        if (!_isBroken || now < Interlocked.Read(ref _nextLook))
+            return;
+        Interlocked.Exchange(ref _nextLook, _clock.After(now, LookEvery));
+        lock (_worker.Gate)
+        {
+            _isToLook = true;
+            Monitor.Pulse(_worker.Gate);
         }
     }
 
@@ -151,10 +171,13 @@ internal sealed class Lane
         if (free == 0 && _reading.Count == 0)
             free = TakeBackLost();
         // With no slot and none that could come free, whoever waited would wait for ever: admitting refuses them.
+        if (free == 0 && _reading.Count == 0 && !_isBroken)
+            Interlocked.Exchange(ref _nextLook, _clock.After(now, LookEvery));
         _isBroken = free == 0 && _reading.Count == 0;
         bool abandon;
         lock (_worker.Gate)
         {
+            _isToLook = false;
             abandon = _stopping && now >= _drainEnd;
             while (_queue.Count > 0 && !abandon && (free > 0 || _isBroken || WhyRefused(_queue.Peek(), now) is not null))
             {

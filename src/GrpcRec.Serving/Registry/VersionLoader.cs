@@ -20,7 +20,17 @@ internal sealed class VersionLoader(
             var artifact = ModelArtifact.Load(Path.Combine(options.Directory, name, version));
             if (artifact.Manifest.Name != name || artifact.Manifest.Version != version)
                 return Fail(name, version, "manifest.json names another model or version than its directory: the directory was renamed or copied.", null);
-            CreateEngines(artifact, engines);
+            CreateEngines(artifact, options.Engine, engines);
+            var description = engines[0].Description;
+            if (options.Engine.Kind == EngineKind.Auto && engines.Find(engine => engine.Name != engines[0].Name) is { } other)
+            {
+                // Auto found room on the device for the first of them only. A version's answers have the same bits on each, so all are alike.
+                description = other.Description;
+                Drop(engines);
+                engines.Clear();
+                CreateEngines(artifact, options.Engine with { Kind = StepEngineFactory.OnProcessor }, engines);
+            }
+
             if (!engines.TrueForAll(engine => Warm(engine, artifact.Manifest)))
             {
                 Drop(engines);
@@ -28,7 +38,7 @@ internal sealed class VersionLoader(
             }
 
             var scheduler = new BatchScheduler(pool, engines, $"{name}/{version}", options.Batching, time, observer);
-            observer.VersionLoaded(name, version, engines[0].Name, time.GetElapsedTime(started));
+            observer.VersionLoaded(name, version, description, time.GetElapsedTime(started));
             return new LoadedVersion(artifact, scheduler, onIdle);
         }
         catch (Exception exception) when (exception is ArtifactException or EngineException or EngineLostException)
@@ -45,12 +55,12 @@ internal sealed class VersionLoader(
     }
 
     /// <summary>One for each thread, or for each slot where those are fewer. They share the artefact's weights.</summary>
-    private void CreateEngines(ModelArtifact artifact, List<IStepEngine> engines)
+    private void CreateEngines(ModelArtifact artifact, EngineOptions engine, List<IStepEngine> engines)
     {
-        var slots = options.Engine.SlotCapacity;
+        var slots = engine.SlotCapacity;
         var count = Math.Min(pool.Threads, slots);
         for (var i = 0; i < count; i++)
-            engines.Add(createEngine(artifact, options.Engine with { SlotCapacity = (slots / count) + (i < slots % count ? 1 : 0), SpareThreads = pool }));
+            engines.Add(createEngine(artifact, engine with { SlotCapacity = (slots / count) + (i < slots % count ? 1 : 0), SpareThreads = pool }));
     }
 
     private static void Drop(List<IStepEngine> engines)

@@ -1,4 +1,5 @@
 using GrpcRec.Engine.Cuda;
+using GrpcRec.Engine.Cuda.Driver;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
@@ -107,9 +108,40 @@ public sealed class CudaFaultTests
         var options = StandIn.Begin();
         var model = RandomModel.Create(new ModelShape(8));
         Assert.Contains("--cuda-device is 3", Assert.Throws<EngineException>(() => StandIn.Create(model, options with { Device = 3 })).Message, StringComparison.Ordinal);
-        Assert.Contains("--cuda-kernels", Assert.Throws<EngineException>(() => StandIn.Create(model, options with { Kernels = "/nowhere/kernels" })).Message, StringComparison.Ordinal);
+        Assert.Contains("--cuda-kernels", Refusal(() => StandIn.Create(model, options with { Kernels = "/nowhere/kernels" })), StringComparison.Ordinal);
         Assert.Contains("bf16", Assert.Throws<EngineException>(() => StandIn.Create(model, StandIn.Begin("7.5") with { Product = CudaProduct.Bfloat16 })).Message, StringComparison.Ordinal);
         StandIn.AssertNothingLeft();
+    }
+
+    /// <summary>What a load says reaches callers: paths are for the log, in the inner exception.</summary>
+    [SkippableFact]
+    public void Create_WrongFileOrDriver_NamesNoPathButInTheInnerException()
+    {
+        var options = StandIn.Begin();
+        var model = RandomModel.Create(new ModelShape(8));
+        Refusal(() => StandIn.Create(model, options with { Kernels = "/nowhere/kernels" }));
+        foreach (var (call, code) in new[] { ("cuModuleLoadData", 209), ("cuModuleGetFunction", 500) })
+        {
+            StandIn.Set("FAIL", $"{call}:1:{code}");
+            Refusal(() => StandIn.Create(model, options));
+        }
+
+        StandIn.Set("FAIL", "");
+        Refusal(() => StandIn.Create(model, options with { Driver = "/nowhere/driver" }));
+    }
+
+    /// <summary>Its own context is counted by nobody else: what is retained after this is a leak.</summary>
+    [SkippableTheory]
+    [InlineData("cuCtxSetCurrent")]
+    [InlineData("cuDeviceGetName")]
+    [InlineData("cuDeviceGetAttribute")]
+    public void Context_CallFailsAfterItWasRetained_IsReleased(string call)
+    {
+        var options = StandIn.Begin();
+        StandIn.Set("FAIL", $"{call}:1:999");
+        Assert.Throws<EngineException>(() => StandIn.Create(RandomModel.Create(new ModelShape(8)), options));
+        StandIn.Set("FAIL", "");
+        Assert.Equal(CudaStatus.InvalidContext, CudaDriver.cuDevicePrimaryCtxRelease(0));
     }
 
     public static TheoryData<ModelShape, string> Refused => new()
@@ -138,6 +170,28 @@ public sealed class CudaFaultTests
             Assert.Matches("^cuda-sm[0-9]+-f16$", engine.Name);
         using (var engine = StepEngineFactory.Create(RandomModel.Create(ModelShape.Bag(8)), options))
             Assert.StartsWith("cpu-", engine.Name, StringComparison.Ordinal);
+    }
+
+    /// <summary>Too old: no kernels for it (209). Too full: the model does not fit. Neither keeps the server from serving it.</summary>
+    [SkippableTheory]
+    [InlineData("FAIL", "cuModuleLoadData:0:209", "has none for")]
+    [InlineData("MEM", "4", "of device memory")]
+    [InlineData("FAIL", "kernel:1:700", "cannot be made")]
+    public void Auto_DeviceDoesNotTakeTheModel_TakesTheCpuAndSaysWhy(string setting, string value, string why)
+    {
+        var options = StandIn.Options(StandIn.Begin()) with { Kind = EngineKind.Auto };
+        var model = RandomModel.Create(new ModelShape(64, Catalog: 3_000));
+        StandIn.Set(setting, value);
+        using (var engine = StepEngineFactory.Create(model, options))
+        {
+            Assert.StartsWith("cpu-", engine.Name, StringComparison.Ordinal);
+            Assert.Contains(why, engine.Description, StringComparison.Ordinal);
+        }
+
+        // Asked for by name it is still refused.
+        StandIn.Set(setting, value);
+        Assert.ThrowsAny<Exception>(() => StepEngineFactory.Create(model, options with { Kind = EngineKind.Cuda }));
+        StandIn.AssertNothingLeft();
     }
 
     [SkippableFact]
@@ -258,6 +312,15 @@ public sealed class CudaFaultTests
         StandIn.Set("FAIL", "cuMemcpyDtoHAsync_v2:1:2");
         Assert.Throws<EngineException>(() => Hidden(engine, slot));
         Assert.All(Hidden(engine, slot), value => Assert.Equal(0, value));
+    }
+
+    /// <returns>The message, which holds no path; the inner exception does.</returns>
+    private static string Refusal(Func<CudaEngine> create)
+    {
+        var refused = Assert.Throws<EngineException>(create);
+        Assert.DoesNotContain("/", refused.Message.Replace("docs/CUDA.md", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Contains("/", refused.InnerException!.Message, StringComparison.Ordinal);
+        return refused.Message;
     }
 
     private static void Lose(CudaFailover engine)

@@ -8,7 +8,7 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
 {
     private readonly SemaphoreSlim _permits = new(0);
     private readonly SemaphoreSlim _waiting = new(0);
-    private bool _isWarmUp;
+    private bool _isWarmUp, _hasLost;
 
     /// <summary>Items of each call, one sequence's after the other's.</summary>
     public List<int[]> Steps { get; } = [];
@@ -21,6 +21,9 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
 
     public bool FailsToReturn { get; set; }
 
+    /// <summary>The device is lost: no slots, and nothing works.</summary>
+    public bool HasLost { get => Volatile.Read(ref _hasLost); set => Volatile.Write(ref _hasLost, value); }
+
     /// <summary>Number of queries of each Rank.</summary>
     public List<int> Ranks { get; } = [];
 
@@ -30,7 +33,8 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
     public int CandidateWidth => inner.CandidateWidth;
     public int SequenceWidth => inner.SequenceWidth;
     public int SlotCapacity => inner.SlotCapacity;
-    public int FreeSlots => inner.FreeSlots;
+    public int FreeSlots => HasLost ? 0 : inner.FreeSlots;
+    public bool IsLost => HasLost;
 
     /// <summary>Lets that many steps happen.</summary>
     public void Permit(int steps = 1) => _permits.Release(steps);
@@ -44,7 +48,14 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
     /// <summary>Completes when the engine stands before its next step.</summary>
     public Task StandsBeforeStepAsync() => _waiting.WaitAsync(TimeSpan.FromSeconds(30));
 
-    public bool TryRent(out Slot slot) => inner.TryRent(out slot);
+    /// <returns>False: not within that time.</returns>
+    public Task<bool> StandsBeforeStepAsync(TimeSpan patience) => _waiting.WaitAsync(patience);
+
+    public bool TryRent(out Slot slot)
+    {
+        slot = default;
+        return !HasLost && inner.TryRent(out slot);
+    }
 
     public void Return(Slot slot)
     {

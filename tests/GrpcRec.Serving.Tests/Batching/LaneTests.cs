@@ -1,8 +1,10 @@
+using System.Diagnostics;
 using CsCheck;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Steps;
 using GrpcRec.Serving.Admission;
 using GrpcRec.Serving.Batching;
+using Microsoft.Extensions.Time.Testing;
 
 namespace GrpcRec.Serving.Tests.Batching;
 
@@ -180,6 +182,43 @@ public sealed class LaneTests : IAsyncLifetime
         // The fault shows when the lane next wants a slot.
         Assert.Same(Rejection.EngineFault, await both.RunAsync(Sequence([2])).AsTask().WaitAsync(Patience));
         Assert.Null(await both.RunAsync(Sequence([3])).AsTask().WaitAsync(Patience));
+    }
+
+    /// <summary>A lane that had no slot that works, and so is passed over, takes part again once its engine has some.</summary>
+    [Fact]
+    public async Task Run_TwoLanesLostAndBack_BothServeAgain()
+    {
+        var time = new FakeTimeProvider();
+        GatedEngine[] engines = [Gated(4), Gated(4)];
+        await using var scheduler = new BatchScheduler(
+            Pool(2), engines, "shop/v1", new BatchSchedulerOptions { MaxBatchSize = 64, ChunkEvents = 1, MaxRunEvents = 16 }, time, _faults);
+        engines[0].HasLost = engines[1].HasLost = true;
+        for (var n = 0; n < 4; n++)
+            Assert.Same(Rejection.EngineLost, await scheduler.RunAsync(Sequence([1])).AsTask().WaitAsync(Patience));
+        engines[0].HasLost = engines[1].HasLost = false;
+
+        // The first to be back holds a request; the other must get one in the end.
+        var all = new List<Task<Rejection?>>();
+        var patience = Stopwatch.StartNew();
+        while (!await engines[0].StandsBeforeStepAsync(TimeSpan.FromMilliseconds(5)))
+        {
+            Assert.True(patience.Elapsed < Patience, "the first lane never served");
+            all.Add(scheduler.RunAsync(Sequence([2])).AsTask());
+            time.Advance(TimeSpan.FromMilliseconds(101));
+        }
+
+        while (!await engines[1].StandsBeforeStepAsync(TimeSpan.FromMilliseconds(5)))
+        {
+            Assert.True(patience.Elapsed < Patience, "the second lane never served again");
+            all.Add(scheduler.RunAsync(Sequence([3])).AsTask());
+            time.Advance(TimeSpan.FromMilliseconds(101));
+        }
+
+        engines[0].Open();
+        engines[1].Open();
+        await Task.WhenAll(all).WaitAsync(Patience);
+        Assert.NotEmpty(engines[0].Steps);
+        Assert.NotEmpty(engines[1].Steps);
     }
 
     [Fact]

@@ -30,17 +30,23 @@ internal sealed unsafe class CudaContext
         Check(cuDeviceGet(&device, ordinal));
         Check(cuDevicePrimaryCtxRetain(&handle, device));
         (_device, _handle) = (device, handle);
-        Check(cuCtxSetCurrent(handle));
-        var name = stackalloc byte[128];
-        Check(cuDeviceGetName(name, 128, device));
-        Name = Marshal.PtrToStringUTF8((nint)name)!;
-        Capability = (10 * Attribute(DeviceAttribute.ComputeCapabilityMajor)) + Attribute(DeviceAttribute.ComputeCapabilityMinor);
-        Multiprocessors = Attribute(DeviceAttribute.MultiprocessorCount);
-        ThreadsPerMultiprocessor = Attribute(DeviceAttribute.MaxThreadsPerMultiprocessor);
-        SharedBytesPerBlock = Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptin);
-        nuint free = 0, total = 0;
-        Check(cuMemGetInfo(&free, &total));
-        TotalBytes = (long)total;
+        try
+        {
+            Check(cuCtxSetCurrent(handle));
+            var name = stackalloc byte[128];
+            Check(cuDeviceGetName(name, 128, device));
+            Name = Marshal.PtrToStringUTF8((nint)name)!;
+            Capability = (10 * Attribute(DeviceAttribute.ComputeCapabilityMajor)) + Attribute(DeviceAttribute.ComputeCapabilityMinor);
+            Multiprocessors = Attribute(DeviceAttribute.MultiprocessorCount);
+            ThreadsPerMultiprocessor = Attribute(DeviceAttribute.MaxThreadsPerMultiprocessor);
+            SharedBytesPerBlock = Attribute(DeviceAttribute.MaxSharedMemoryPerBlockOptin);
+        }
+        catch
+        {
+            // Nobody else would: the context is not yet among those that are let go.
+            _ = cuDevicePrimaryCtxRelease(device);
+            throw;
+        }
     }
 
     public int Ordinal { get; }
@@ -56,8 +62,6 @@ internal sealed unsafe class CudaContext
 
     /// <summary>That a kernel may ask for at most, with the attribute set.</summary>
     public int SharedBytesPerBlock { get; }
-
-    public long TotalBytes { get; }
 
     /// <summary>False: lost or let go; its handles mean nothing any more.</summary>
     public bool IsAlive => _isAlive;
@@ -76,7 +80,7 @@ internal sealed unsafe class CudaContext
     public static CudaContext Acquire(int ordinal)
     {
         if (!DriverLibrary.TryLoad())
-            throw new EngineException($"the CUDA driver {DriverLibrary.Description} cannot be loaded: install NVIDIA's driver, or run with --engine cpu");
+            throw new EngineException("the CUDA driver cannot be loaded: install NVIDIA's driver, or run with --engine cpu", new IOException($"tried: {DriverLibrary.Description}"));
         lock (Gate)
         {
             if (cuInit(0) is var status and not CudaStatus.Success)

@@ -26,7 +26,8 @@ internal sealed unsafe class CudaModule : SafeHandle
         fixed (byte* bytes = image)
             status = cuModuleLoadData(&module, bytes);
         if (status == CudaStatus.NoBinaryForGpu)
-            throw new EngineException($"{path} has no kernels for {context.Name} (compute capability {context.Capability / 10}.{context.Capability % 10}; 7.0 and later are supported)");
+            throw new EngineException(
+                $"the file of CUDA kernels has none for {context.Name} (compute capability {context.Capability / 10}.{context.Capability % 10}; 7.0 and later are supported)", Where());
         Check(status, nameof(cuModuleLoadData) + "(");
         SetHandle(module);
     }
@@ -47,7 +48,7 @@ internal sealed unsafe class CudaModule : SafeHandle
             fixed (byte* text = Encoding.UTF8.GetBytes(name + '\0'))
                 status = cuModuleGetFunction(&function, handle, text);
             if (status == CudaStatus.NotFound)
-                throw new EngineException($"{_path} has no kernel {name} for {_context.Name}: it belongs to another build of this program; build it again (docs/CUDA.md)");
+                throw new EngineException($"the file of CUDA kernels has no {name} for {_context.Name}: it belongs to another build of this program; build it again (docs/CUDA.md)", Where());
             Check(status, nameof(cuModuleGetFunction) + "(");
             return _functions[name] = new CudaFunction(_context, name, function, threads);
         }
@@ -60,19 +61,22 @@ internal sealed unsafe class CudaModule : SafeHandle
         return true;
     }
 
+    /// <summary>For the log: a message may reach callers, who see no paths.</summary>
+    private IOException Where() => new($"the file is {_path}");
+
     /// <summary>With a zero byte at the end, in case that it is PTX text.</summary>
-    private static byte[] Read(string path)
+    private byte[] Read(string path)
     {
         try
         {
             var length = new FileInfo(path).Length;
             if (length > MaxImageBytes)
-                throw new EngineException($"the CUDA kernels {path} have {length} bytes; at most {MaxImageBytes} are read");
+                throw new EngineException($"the file of CUDA kernels has {length} bytes; at most {MaxImageBytes} are read", Where());
             return [.. File.ReadAllBytes(path), 0];
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new EngineException($"the CUDA kernels cannot be read ({exception.Message}): build them (docs/CUDA.md) or name the file with --cuda-kernels", exception);
+            throw new EngineException("the file of CUDA kernels cannot be read: build it (docs/CUDA.md) or name it with --cuda-kernels", exception);
         }
     }
 }

@@ -24,7 +24,8 @@ internal static class DriverLibrary
         lock (Gate)
         {
             if (_handle != 0 && path != _path)
-                throw new Steps.EngineException($"the CUDA driver {_path ?? Name} is in use by this process; {path} cannot take its place: start a new process");
+                throw new Steps.EngineException(
+                    "another CUDA driver is in use by this process and cannot be replaced: start a new process", new IOException($"in use: {_path ?? Name}; asked for: {path}"));
             _path = path;
         }
     }
@@ -40,6 +41,7 @@ internal static class DriverLibrary
         }
     }
 
+    /// <summary>A path, for the log alone: no message that a caller may see holds one.</summary>
     public static string Description => _path ?? Name;
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) => name == Name && TryLoad() ? _handle : 0;
