@@ -1,9 +1,15 @@
 // A query's lists of all slices become its answer: merged, scored again in float32, sorted, and certified. One block a query.
 //
 // Why the certificate holds. The scan's f16 score s' and the exact score s of an item differ by at most
-//   eps = |q|·N·(2^-10 + Ep·2^-21) + |bias part|·2^-22,   N >= |e| for every item:
-// rounding to 11 bits moves an element by 2^-11 of itself (or, below 2^-14, by 2^-25 of the query's scale), in q and in e; summing Ep
-// products in float32 in whatever order, with truncation, costs less than Ep·2^-22 of the sum of their sizes, which is at most |q|·|e|.
+//   eps = |q|·(N·(2^-10 + Ep·2^-21) + sqrt(Ep)·2^-25·1.006) + |bias part|·2^-22,   65504 >= N >= |e| for every item:
+// - Rounding to 11 bits moves an element by 2^-11 of itself, in q and in e: |q|·|e|·(2^-10 + 2^-22) over a row.
+// - Below 2^-14 it moves an element by up to 2^-25: in e as it stands, which a row feels as |q|·sqrt(Ep)·2^-25 however small |e| is; in q
+//   of the query's scale, which is at most |q| (or 2^-125, far less than what |q| is given below), so that |q|·|e|·Ep·2^-25 covers it.
+//   The 1.006 is for what both move together.
+// - Past 65504 an element of e is held, and nothing is known of its score: no certificate then. An element is never above its row's norm.
+// - Summing Ep products in float32 in whatever order, with truncation, costs less than Ep·2^-22 of the sum of their sizes, which is at
+//   most |q|·|e|; the float32 scores that decide cost far less than the other half of Ep·2^-21.
+// - |q| comes from squares that float32 may have lost, each less than 2^-126: so much is added for each.
 // What the merged list has not got scored no more than its last entry there, s' <= w, hence s <= w + eps. If the k-th exact score is
 // above w + eps, nothing outside can belong to the best k, not even as a tie. A list that is not full holds every item that passed.
 //
@@ -66,7 +72,7 @@ GR_KERNEL(gr_rank_merge, gr_merge_args, 256, 4) {
   for (int i = warp; i < size; i += kWarps) {
     const int item = merged.items[i];
     float score = merged.scores[i];
-    if (args.exact_items && item != kNoItem) {
+    if (item != kNoItem) {
       score = dot(q, args.exact_items + (int64_t)item * args.width, args.width);
       if (args.item_bias) score += args.item_bias[item];
     }
@@ -92,11 +98,12 @@ GR_KERNEL(gr_rank_merge, gr_merge_args, 256, 4) {
   // 5. Certificate.
   if (warp == 0) {
     int certified = 1;
-    if (args.exact_items && merged.items[size - 1] != kNoItem) {
-      const float norm = sqrtf(dot(q, q, args.width));
+    if (merged.items[size - 1] != kNoItem) {
+      const float width = (float)args.width, norm = sqrtf(dot(q, q, args.width) + width * 1.17549435e-38f);
       const float worst = merged.scores[size - 1], kth = sorted[args.k - 1];
-      const float eps = norm * args.max_item_norm * (9.765625e-4f + (float)args.width * 4.76837158e-7f) + (fabsf(worst) + fabsf(kth)) * 2.38418579e-7f;
+      const float eps = norm * (args.max_item_norm * (9.765625e-4f + width * 4.76837158e-7f) + sqrtf(width) * 3e-8f) + (fabsf(worst) + fabsf(kth)) * 2.38418579e-7f;
       certified = kth > worst + eps;
+      if (!(args.max_item_norm <= 65504.f)) certified = 0;
     }
     if (lane == 0) args.certified[query] = certified;
   }

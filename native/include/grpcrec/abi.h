@@ -197,20 +197,21 @@ typedef struct gr_rank_args {
 /*
  * The slices' lists merged, scored again in float32, sorted; ties by the lower id.
  *   gr_rank_merge   grid (queries)   block 256   dynamic shared gr_rank_merge_shared()
- * After an f16 scan `exact_items` is set, and certified[q] is 1 when no item outside the list can belong to the best k:
- * |f16 score - exact score| <= eps for every item, and the k-th exact score lies more than eps above the worst score of the
- * list. A query with 0 is to be scanned again in f32. After an f32 scan exact_items is NULL and certified is 1.
+ * certified[q] is 1 when no item outside the list can belong to the best k after an f16 scan: |f16 score - exact score| <= eps for
+ * every item (rank_merge.cu derives it), and the k-th exact score lies more than eps above the worst score of the list. A query with 0
+ * is to be scanned again in f32. It is 0 for a full list whenever max_item_norm is past 65504, where f16 may have held an element.
+ * After an f32 scan the answer stands without it.
  */
 typedef struct gr_merge_args {
   const float* list_scores;      /* of the scan */
   const int32_t* list_items;
-  const float* exact_items;      /* [V, Ep] f32; NULL: scores are exact already */
+  const float* exact_items;      /* [V, Ep] f32 */
   const float* exact_queries;    /* [queries, Ep] f32 */
   const float* item_bias;        /* [V]; NULL: none */
   float* top_scores;             /* [queries][k]; fewer items: -inf with id -1 */
   int32_t* top_items;
   int32_t* certified;            /* [queries] */
-  float max_item_norm;           /* an upper bound of the rows' Euclidean norms */
+  float max_item_norm;           /* an upper bound of the rows' Euclidean norms, before they were rounded */
   int32_t width;                 /* Ep */
   int32_t list;
   int32_t slices;

@@ -127,10 +127,14 @@ public sealed class NativeContractTests
 
     private static string Upper(string name) => string.Concat(name.Select((c, i) => char.IsUpper(c) && i > 0 ? $"_{c}" : $"{char.ToUpperInvariant(c)}"));
 
+    /// <summary>The header of the nvcc that CMake has built with; before a build, of the one that get-nvcc.sh has fetched.</summary>
     private static string CudaInclude()
     {
+        const string Entry = "GRPCREC_CUDA_INCLUDE:INTERNAL=";
+        var settings = Path.Combine(StandIn.BuildFolder, "CMakeCache.txt");
+        var built = File.Exists(settings) ? File.ReadLines(settings).FirstOrDefault(line => line.StartsWith(Entry, StringComparison.Ordinal))?[Entry.Length..] : null;
         var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } set ? set : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        var include = new[] { Path.Combine(cache, "grpcrec/cuda-11.8/include"), "/usr/local/cuda/include" }.FirstOrDefault(folder => File.Exists(Path.Combine(folder, "cuda.h")));
+        var include = new[] { built, Path.Combine(cache, "grpcrec/cuda-11.8/include") }.FirstOrDefault(folder => folder is not null && File.Exists(Path.Combine(folder, "cuda.h")));
         StandIn.Require(include is not null, "needs NVIDIA's cuda.h: native/scripts/get-nvcc.sh");
         return include!;
     }

@@ -20,8 +20,8 @@ internal static unsafe class StandIn
 
     private static readonly string[] Resources = ["device_allocations", "host_allocations", "streams", "events", "modules", "graphs"];
     private static readonly string? Root = FindRoot();
-    private static readonly string DriverPath = Path.Combine(Build(Root), "native/sim/driver/libcuda.so.1");
-    private static readonly string KernelsPath = Path.Combine(Build(Root), "gr_kernels.fatbin");
+    private static readonly string DriverPath = Path.Combine(BuildFolder, "native/sim/driver/libcuda.so.1");
+    private static readonly string KernelsPath = Path.Combine(BuildFolder, "gr_kernels.fatbin");
 
     /// <summary>Every capability and every case; else those that fit into a plain run.</summary>
     public static bool All { get; } = Environment.GetEnvironmentVariable("GRPCREC_CUDA_TESTS") is "all" or "gpu";
@@ -63,6 +63,9 @@ internal static unsafe class StandIn
         Skip.IfNot(there, what);
     }
 
+    /// <summary>Where CMake builds; not there before.</summary>
+    public static string BuildFolder => Path.Combine(Root ?? "", "artifacts/native");
+
     /// <summary>The source tree.</summary>
     public static string RequireRoot()
     {
@@ -96,10 +99,6 @@ internal static unsafe class StandIn
     private static byte[] Text(string text) => System.Text.Encoding.UTF8.GetBytes(text + '\0');
 
     private static nint Export(string name) => NativeLibrary.GetExport(NativeLibrary.Load(DriverPath), name);
-
-    /// <summary>Where CMake has built: artifacts/native in this tree, or build/native.</summary>
-    private static string Build(string? root) =>
-        new[] { "artifacts/native", "build/native" }.Select(folder => Path.Combine(root ?? "", folder)).FirstOrDefault(Directory.Exists) ?? "";
 
     private static string? FindRoot()
     {

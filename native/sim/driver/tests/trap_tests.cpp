@@ -57,7 +57,7 @@ GRSIM_TEST(Race_BetweenWarps_Traps) {
   GRSIM_EQUAL(std::string(), TrapOf(Exchange("bar.sync 0;\n"), Shape{.threads = 64}));
 }
 
-GRSIM_TEST(Race_BetweenWarpsInReverse_Traps) { GRSIM_TRAPS("71", Exchange(""), Shape{.threads = 64, .options = {.order = Order::Reverse}}); }
+GRSIM_TEST(Race_BetweenWarpsInReverse_Traps) { GRSIM_TRAPS("race", Exchange(""), Shape{.threads = 64, .options = {.order = Order::Reverse}}); }
 
 GRSIM_TEST(Race_BetweenLanes_Traps) {
   GRSIM_TRAPS("race", ExchangeLanes(""));
