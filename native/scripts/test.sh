@@ -74,15 +74,16 @@ awk '
   /^ *[0-9]+\/[0-9]+ Test +#[0-9]+: / { match($0, /#[0-9]+/); number = substr($0, RSTART + 1, RLENGTH - 1) + 0; name[number] = $4; passed[number] = / Passed +[0-9.]+ sec/; programs++ }
   END {
     for (number in name) {
-      split(own[number], count, /[^0-9]+/)
-      if (!(number in own)) { count[1] = count[3] = 0; count[2] = 1; own[number] = "FAILED: it ended without a count" }
+      counted = number in own
+      split(counted ? own[number] : "0 0 0", count, /[^0-9]+/)
+      if (!counted) { count[2] = 1; own[number] = "FAILED: it ended without a count" }
       else if (!passed[number] && count[2] == 0) { count[2] = 1; own[number] = "FAILED: " own[number] ", and the program failed" }
       total[1] += count[1]; total[2] += count[2]; total[3] += count[3]
       print name[number] ": " own[number]
     }
     print total[1] + 0, total[2] + 0, total[3] + 0, programs + 0
   }' "$log" >"$log.sums"
-head -n -1 "$log.sums" | sort
+head -n -1 "$log.sums" | sed -E 's/^(.*): FAILED: /FAILED \1: /' | sort
 read -r ran_passed ran_failed ran_skipped programs < <(tail -n 1 "$log.sums")
 if [ "$programs" -eq 0 ]; then
   echo "FAILED no test was run by ctest:"
