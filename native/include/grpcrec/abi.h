@@ -33,7 +33,7 @@
 #define GR_PAD 64             /* Hp, Kp, Ep are multiples of this */
 #define GR_MAX_HIDDEN 1024    /* H */
 #define GR_MAX_WIDTH 2048     /* K of a dense layer; E <= 1024 */
-#define GR_RANK_MAX_LIST 512  /* candidates kept for a query; the caller ranks larger k from gr_dense_f32 over the catalogue */
+#define GR_RANK_MAX_LIST 512  /* candidates kept for a query; the caller ranks larger k from gr_pair_dot over the catalogue */
 #define GR_RANK_ITEMS 128     /* items of a tile: slices are multiples of it */
 #define GR_MAX_GRID_Y 65535   /* CUDA's own: sets the bound on sequences, queries and rows of one launch */
 
@@ -173,7 +173,7 @@ typedef struct gr_query_args {
  * slice's items stream past once; a score is never written to memory.
  *   gr_rank_scan_{f16,f32}_q{32,8}   grid (slices, ceil(queries / 32 or 8))   block 128   dynamic shared gr_rank_scan_shared()
  * The shared size passes 48 KiB: CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES must be set, after a look at the device's
- * opt-in limit (65,536 on Turing): take q32 where it fits, else q8, else rank on the host from gr_dense_f32.
+ * opt-in limit (65,536 on Turing): take q32 where it fits, else q8, else rank on the host from gr_pair_dot.
  */
 typedef struct gr_rank_args {
   const void* items;              /* T [V, Ep] */

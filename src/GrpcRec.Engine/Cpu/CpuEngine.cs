@@ -80,7 +80,7 @@ public sealed unsafe class CpuEngine : IStepEngine
 
     public string Name => "cpu-" + _model.Kernel.Name;
 
-    public Precision Precision => _model.Encoder.Precision;
+    public Precision? Precision => _model.Encoder.Precision;
 
     /// <summary>The items' part of the gates is read from a table; false: computed in each step, because the table is past the budget.</summary>
     public bool UsesGateTable => _model.Encoder.HasItemTable;

@@ -26,7 +26,7 @@ internal sealed class CudaAdvance : IDisposable
     private readonly int[] _order, _keys, _done, _taken, _runsAtStep;
     private int _next;
 
-    public CudaAdvance(CudaModel model, CudaStates states, CudaStream computing, int capacity, bool graphs)
+    public CudaAdvance(CudaModel model, CudaParts parts, CudaStates states, CudaStream computing, int capacity, bool graphs)
     {
         (_states, _computing, _graphs) = (states, computing, graphs);
         _persistent = model.Shape.IsPersistent;
@@ -34,9 +34,9 @@ internal sealed class CudaAdvance : IDisposable
         _maxEvents = CudaChunk.RoundUp(Math.Clamp((1 << 20) / model.Shape.HiddenPadded, 1024, 8192));
         _maxRuns = Math.Min(capacity, _maxEvents);
         var roundedRuns = CudaChunk.Of(_maxRuns, 1, 0).Runs;
-        _copies = new CudaStream(model.Context);
-        _steps = new CudaSteps(model, states, roundedRuns, _maxEvents);
-        _staging = [.. Enumerable.Range(0, Ring).Select(_ => new CudaStaging(model.Context, model.Budget, CudaChunk.WordsOf(_maxRuns, _maxEvents)))];
+        _copies = parts.Own(new CudaStream(model.Context));
+        _steps = new CudaSteps(model, parts, states, roundedRuns, _maxEvents);
+        _staging = [.. Enumerable.Range(0, Ring).Select(_ => new CudaStaging(model.Context, model.Budget, parts, CudaChunk.WordsOf(_maxRuns, _maxEvents)))];
         _order = new int[capacity];
         _keys = new int[capacity];
         _done = new int[capacity];
@@ -78,14 +78,11 @@ internal sealed class CudaAdvance : IDisposable
         }
     }
 
+    /// <summary>Its graphs: the rest is the engine's.</summary>
     public void Dispose()
     {
         foreach (var graph in _captured.Values)
             graph.Dispose();
-        foreach (var staging in _staging)
-            staging.Dispose();
-        _steps.Dispose();
-        _copies.Dispose();
     }
 
     /// <param name="order">Runs by descending length; at most <see cref="_maxRuns"/>.</param>
@@ -167,6 +164,9 @@ internal sealed class CudaAdvance : IDisposable
             _captured.Clear();
         }
 
-        return _captured[(place, chunk)] = _computing.Capture(() => _steps.Enqueue(_computing, _staging[place].Device, chunk, default));
+        return _captured[(place, chunk)] = Capture(place, chunk);
     }
+
+    /// <summary>Apart, so that only a capture makes a closure.</summary>
+    private CudaGraph Capture(int place, CudaChunk chunk) => _computing.Capture(() => _steps.Enqueue(_computing, _staging[place].Device, chunk, default));
 }

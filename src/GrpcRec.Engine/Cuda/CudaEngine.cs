@@ -15,6 +15,7 @@ public sealed class CudaEngine : IStepEngine
 {
     private readonly CudaModel _model;
     private readonly SlotTable _slots;
+    private readonly CudaParts _parts = new();
     private readonly CudaStates _states;
     private readonly CudaStream _stream;
     private readonly CudaAdvance _advance;
@@ -33,24 +34,22 @@ public sealed class CudaEngine : IStepEngine
         ArgumentNullException.ThrowIfNull(options);
         if (options.Cuda.Driver is { } driver)
             DriverLibrary.Use(driver);
-        var made = new Stack<IDisposable>();
         CudaModel? model = null;
         try
         {
             _model = model = CudaModelCache.Acquire(artifact, options);
             _behaviors = artifact.Manifest.Behaviors.Count;
             _slots = new SlotTable(options.SlotCapacity);
-            made.Push(_states = new CudaStates(model, options.SlotCapacity));
-            made.Push(_stream = new CudaStream(model.Context));
-            made.Push(_advance = new CudaAdvance(model, _states, _stream, options.SlotCapacity, options.Cuda.Graphs));
-            made.Push(_heads = new CudaHeads(model, _states, _stream));
+            _states = new CudaStates(model, _parts, options.SlotCapacity);
+            _stream = _parts.Own(new CudaStream(model.Context));
+            _advance = _parts.Own(new CudaAdvance(model, _parts, _states, _stream, options.SlotCapacity, options.Cuda.Graphs));
+            _heads = new CudaHeads(model, _parts, _states, _stream);
             if (model.Layout.HasNextItem)
-                made.Push(_ranking = new CudaRanking(model, _states, _heads, _stream));
+                _ranking = new CudaRanking(model, _parts, _states, _heads, _stream);
         }
         catch (Exception exception)
         {
-            foreach (var part in made)
-                part.Dispose();
+            _parts.Dispose();
             if (model is not null)
                 CudaModelCache.Release(model);
             if (exception is not CudaException fault)
@@ -66,16 +65,21 @@ public sealed class CudaEngine : IStepEngine
         {
             BytesPerSlot = (long)shape.StateFloats * sizeof(float),
             SlotBytes = _states.Bytes,
-            BytesPerItem = model.Bytes / model.Layout.CatalogSize,
-            ItemBytes = model.Bytes,
-            WeightBytes = 0,
+            BytesPerItem = model.BytesPerItem,
+            ItemBytes = model.BytesPerItem * model.Layout.CatalogSize,
+            WeightBytes = model.Bytes - (model.BytesPerItem * model.Layout.CatalogSize),
             ScratchBytes = _advance.WorkBytes + _heads.WorkBytes + (_ranking?.WorkBytes ?? 0),
         };
     }
 
     public string Name => $"cuda-sm{_model.Context.Capability}-{_model.Shape.Element.Suffix()}";
 
-    public Precision Precision => _model.Shape.Element == Element.Bf16 ? Precision.Bf16 : Precision.Float32;
+    public Precision? Precision => _model.Shape.Element switch
+    {
+        Element.Bf16 => Models.Precision.Bf16,
+        Element.F32 => Models.Precision.Float32,
+        _ => null,
+    };
 
     /// <summary>The items' part of the gates is read from a table; false: computed for each batch.</summary>
     public bool UsesGateTable => _model.Layers[0].ItemRows != 0;
@@ -83,7 +87,7 @@ public sealed class CudaEngine : IStepEngine
     /// <summary>A chunk of steps is one launch for each layer.</summary>
     public bool IsPersistent => _model.Shape.IsPersistent;
 
-    /// <summary>In device memory. What grows with the catalogue is not told apart from the weights.</summary>
+    /// <summary>In device memory.</summary>
     public EngineMemory Memory { get; }
 
     /// <summary>What was chosen at load, for the log.</summary>
@@ -234,11 +238,7 @@ public sealed class CudaEngine : IStepEngine
         _disposed = true;
         // Work may be queued that reads what goes now; a lost device has none.
         _model.Context.Free(() => _ = CudaDriver.cuStreamSynchronize(_stream.Handle));
-        _ranking?.Dispose();
-        _heads.Dispose();
-        _advance.Dispose();
-        _stream.Dispose();
-        _states.Dispose();
+        _parts.Dispose();
         CudaModelCache.Release(_model);
     }
 

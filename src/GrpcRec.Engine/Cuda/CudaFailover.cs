@@ -47,13 +47,14 @@ public sealed class CudaFailover : IStepEngine
         _engine = make();
         (HiddenSize, CatalogSize, CandidateWidth, SequenceWidth) = (_engine.HiddenSize, _engine.CatalogSize, _engine.CandidateWidth, _engine.SequenceWidth);
         Name = _engine.Name;
+        options.Cuda.Health?.Made(this);
     }
 
     public string Name { get; private set; }
 
     public string Description => _engine?.Description ?? Name;
 
-    public Precision Precision => _engine?.Precision ?? Precision.Float32;
+    public Precision? Precision => _engine?.Precision;
 
     public int HiddenSize { get; }
 

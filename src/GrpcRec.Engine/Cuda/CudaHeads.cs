@@ -4,7 +4,7 @@ using GrpcRec.Engine.Steps;
 namespace GrpcRec.Engine.Cuda;
 
 /// <summary>What is computed of a slot's hidden state: candidates' and sequences' logits, next_item logits of listed items.</summary>
-internal sealed unsafe class CudaHeads : IDisposable
+internal sealed unsafe class CudaHeads
 {
     /// <summary>Candidates of one round.</summary>
     public const int MaxItems = 2_048;
@@ -23,7 +23,7 @@ internal sealed unsafe class CudaHeads : IDisposable
     private readonly CudaFunction _dense, _interaction, _pair;
     private readonly ulong _zeros, _query, _fromHidden, _projection, _bottom, _tower, _logits;
 
-    public CudaHeads(CudaModel model, CudaStates states, CudaStream stream)
+    public CudaHeads(CudaModel model, CudaParts parts, CudaStates states, CudaStream stream)
     {
         (_model, _states, _stream) = (model, states, stream);
         _dense = DenseLayer.Function(model.Module, "gr_dense_f32");
@@ -36,7 +36,7 @@ internal sealed unsafe class CudaHeads : IDisposable
             MaxItems, model.Shape.EmbeddingPadded, Math.Max(1, encoder.BottomSize), encoder.EmbeddingSize,
             MaxItems * Math.Max(1, encoder.BottomSize), MaxItems * model.Heads.TowerWidth, MaxItems * width,
         };
-        _work = DeviceMemory.Allocate(model.Context, model.Budget, sizes.Sum(size => (long)DenseLayer.Pad(size) * sizeof(float)), "the heads' work memory");
+        _work = parts.Own(DeviceMemory.Allocate(model.Context, model.Budget, sizes.Sum(size => (long)DenseLayer.Pad(size) * sizeof(float)), "the heads' work memory"));
         var at = _work.Address;
         ulong Take(int size)
         {
@@ -47,8 +47,8 @@ internal sealed unsafe class CudaHeads : IDisposable
 
         (_zeros, _query, _fromHidden, _projection) = (Take(sizes[0]), Take(sizes[1]), Take(sizes[2]), Take(sizes[3]));
         (_bottom, _tower, _logits) = (Take(sizes[4]), Take(sizes[5]), Take(sizes[6]));
-        _results = new PinnedMemory(model.Context, (long)Math.Max(MaxItems * width, encoder.HiddenSize) * sizeof(float));
-        _staging = new CudaStaging(model.Context, model.Budget, Words);
+        _results = parts.Own(new PinnedMemory(model.Context, (long)Math.Max(MaxItems * width, encoder.HiddenSize) * sizeof(float)));
+        _staging = new CudaStaging(model.Context, model.Budget, parts, Words);
         using var scope = model.Context.Enter();
         // The zeros stay, and so does the query's padding.
         stream.Clear(_work.Address, _work.Bytes);
@@ -128,13 +128,6 @@ internal sealed unsafe class CudaHeads : IDisposable
         DenseLayer.Launch(_dense, _stream, Dense(weights, Hidden, slots, _model.Shape.HiddenPadded, count, queries, _model.Shape.EmbeddingPadded));
     }
 
-    public void Dispose()
-    {
-        _staging.Dispose();
-        _results.Dispose();
-        _work.Dispose();
-    }
-
     private static DenseArguments Dense(DenseWeights weights, ulong input, ulong rows, int ldIn, int count, ulong output, int ldOut, bool relu = false) => new()
     {
         In = input, Rows = rows, Weights = weights.Weights, Bias = weights.Bias, Out = output, Count = count,
@@ -144,16 +137,15 @@ internal sealed unsafe class CudaHeads : IDisposable
     private void Send(Slot slot, ReadOnlySpan<int> items)
     {
         _states.Clear(_stream);
-        var words = _staging.Begin();
+        var words = _staging.BeginAlone();
         words[SlotPlace] = slot.Index;
         items.CopyTo(words[ItemsPlace..]);
-        // One stream for both: an answer waits for its copy anyway.
-        _staging.Send(ItemsPlace + items.Length, _stream, _stream);
+        // One stream for both: an answer waits for its copy anyway, and the next question for the answer.
+        _staging.SendAlone(ItemsPlace + items.Length, _stream);
     }
 
     private void Receive(Span<float> logits)
     {
-        _staging.End(_stream);
         _stream.Download(_results.Pointer, _logits, logits.Length * sizeof(float));
         _stream.Synchronize();
         new ReadOnlySpan<float>(_results.Pointer, logits.Length).CopyTo(logits);

@@ -10,8 +10,6 @@ internal sealed class CudaLayer
     {
     }
 
-    public required bool IsPersistent { get; init; }
-
     /// <summary>As the kernels of the chosen path read them.</summary>
     public required ulong Weights { get; init; }
 
@@ -42,7 +40,6 @@ internal sealed class CudaLayer
         byte[] Tiles(int first, int count) => packing.Tiles(shape.Element, recurrent, shape.Hidden, shape.HiddenPadded, first, count);
         var made = new CudaLayer
         {
-            IsPersistent = shape.IsPersistent,
             Weights = load.Upload(
                 shape.IsPersistent ? packing.Fragments(shape.Element, recurrent)
                 : before ? [.. Tiles(0, 2), .. Tiles(2, 1)]

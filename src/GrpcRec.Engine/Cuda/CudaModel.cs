@@ -33,7 +33,6 @@ internal sealed class CudaModel : IDisposable
             Categories = new CategoryIndex(artifact.Items, artifact.Manifest.Categories.Count);
             if (Layout.HasNextItem)
                 AddCatalog(artifact, v, e);
-            Context.Enter().Dispose();
         }
         catch
         {
@@ -79,6 +78,17 @@ internal sealed class CudaModel : IDisposable
 
     /// <summary>Of weights and tables.</summary>
     public long Bytes => _load.Bytes;
+
+    /// <summary>Of that, what grows with the catalogue: each item's embeddings, its bias and its row of gates.</summary>
+    public long BytesPerItem
+    {
+        get
+        {
+            var gates = Layers[0].ItemRows == 0 ? 0 : 4L * Shape.HiddenPadded * Shape.Element.GateRows().Bytes();
+            long input = Shape.EmbeddingPadded * sizeof(float), output = OutputItems == Items ? 0 : input, half = Shape.EmbeddingPadded * 2;
+            return gates + input + (Layout.HasNextItem ? output + half + sizeof(float) : 0);
+        }
+    }
 
     public void Dispose()
     {

@@ -10,7 +10,7 @@ namespace GrpcRec.Engine.Cuda;
 /// Best items of each query: a scan of the catalogue in f16 keeps a little more than k, float32 decides among those, and a certificate
 /// tells whether anything outside could belong to them; where it could, the scan is done again in float32. Queries go in tiles.
 /// </summary>
-internal sealed unsafe class CudaRanking : IDisposable
+internal sealed unsafe class CudaRanking
 {
     private const int MaxQueries = 64, MaxList = 512, ItemsOfATile = 128, ScanThreads = 128, MergeThreads = 256, QueryThreads = 128;
 
@@ -20,6 +20,7 @@ internal sealed unsafe class CudaRanking : IDisposable
     private const long MaskBudgetBytes = 32 << 20, ListBudgetBytes = 8 << 20;
 
     private readonly CudaModel _model;
+    private readonly CudaParts _parts;
     private readonly CudaStream _stream;
     private readonly CudaStates _states;
     private readonly CudaHeads _heads;
@@ -28,23 +29,24 @@ internal sealed unsafe class CudaRanking : IDisposable
     private readonly PinnedMemory _results;
     private readonly DeviceMemory _queries, _rounded, _scales, _lists, _top;
     private readonly CudaFunction _round, _merge;
+    private readonly CudaFunction?[] _scans = new CudaFunction?[4];
     private readonly ItemMask _mask;
     private readonly TopKHeap _heap = new();
 
-    public CudaRanking(CudaModel model, CudaStates states, CudaHeads heads, CudaStream stream)
+    public CudaRanking(CudaModel model, CudaParts parts, CudaStates states, CudaHeads heads, CudaStream stream)
     {
-        (_model, _states, _heads, _stream) = (model, states, heads, stream);
+        (_model, _parts, _states, _heads, _stream) = (model, parts, states, heads, stream);
         (_catalog, _width) = (model.Layout.CatalogSize, model.Shape.EmbeddingPadded);
         _mask = new ItemMask(_catalog);
         _maskWords = DenseLayer.Ceiling(_catalog, 32);
         _maxMasks = (int)Math.Clamp(MaskBudgetBytes / (_maskWords * sizeof(int)), 1, MaxQueries);
-        _staging = new CudaStaging(model.Context, model.Budget, MasksPlace + (_maxMasks * _maskWords));
+        _staging = new CudaStaging(model.Context, model.Budget, parts, MasksPlace + (_maxMasks * _maskWords));
         _queries = Allocate((long)MaxQueries * _width * sizeof(float));
         _rounded = Allocate((long)MaxQueries * _width * 2);
         _scales = Allocate(MaxQueries * sizeof(float));
         _lists = Allocate(2 * ListBudgetBytes);
         _top = Allocate(((2L * MaxQueries * MaxList) + MaxQueries) * sizeof(int));
-        _results = new PinnedMemory(model.Context, _top.Bytes);
+        _results = parts.Own(new PinnedMemory(model.Context, _top.Bytes));
         _round = model.Module.Function("gr_query_round", QueryThreads);
         _merge = model.Module.Function("gr_rank_merge", MergeThreads);
         using var scope = model.Context.Enter();
@@ -75,14 +77,6 @@ internal sealed unsafe class CudaRanking : IDisposable
                 Scan(tile, largest);
             first += count;
         }
-    }
-
-    public void Dispose()
-    {
-        _staging.Dispose();
-        _results.Dispose();
-        foreach (var memory in new[] { _queries, _rounded, _scales, _lists, _top })
-            memory.Dispose();
     }
 
     private static bool NeedsMask(RankQuery query) => query.Filter is { IsEmpty: false } || query.Excluded.Length > MaxExcluded;
@@ -127,13 +121,12 @@ internal sealed unsafe class CudaRanking : IDisposable
         // 3. What was not certain, in float32: all of the tile, since the catalogue is read once for it.
         Launch(Element.F32, tile.Length, k, list, masks, excluded);
         Receive(tile, k, certifiedOnly: false);
-        _staging.End(_stream);
     }
 
     private (bool Masks, bool Excluded) Send(ReadOnlySpan<RankQuery> tile)
     {
         _states.Clear(_stream);
-        var words = _staging.Begin();
+        var words = _staging.BeginAlone();
         int masks = 0, excluded = 0;
         for (var n = 0; n < tile.Length; n++)
         {
@@ -155,7 +148,7 @@ internal sealed unsafe class CudaRanking : IDisposable
         }
 
         words[StartsPlace + tile.Length] = excluded;
-        _staging.Send(masks > 0 ? MasksPlace + (masks * _maskWords) : ExcludedPlace + excluded, _stream, _stream);
+        _staging.SendAlone(masks > 0 ? MasksPlace + (masks * _maskWords) : ExcludedPlace + excluded, _stream);
         return (masks > 0, excluded > 0);
     }
 
@@ -171,7 +164,7 @@ internal sealed unsafe class CudaRanking : IDisposable
         var half = element == Element.F16;
         ulong At(int word) => _staging.Device + ((ulong)word * sizeof(int));
         var shared = ScanShared(perBlock, element, list);
-        _model.Module.Function($"gr_rank_scan_{element.Suffix()}_q{perBlock}", ScanThreads).Launch(
+        ScanOf(element, perBlock).Launch(
             _stream, slices, rows,
             new RankArguments
             {
@@ -247,6 +240,10 @@ internal sealed unsafe class CudaRanking : IDisposable
         }
     }
 
+    /// <param name="perBlock">8 or 32.</param>
+    private CudaFunction ScanOf(Element element, int perBlock) =>
+        _scans[(element == Element.F32 ? 2 : 0) + (perBlock == 8 ? 1 : 0)] ??= _model.Module.Function($"gr_rank_scan_{element.Suffix()}_q{perBlock}", ScanThreads);
+
     private bool Fits(Element element, int list) => PerBlock(element, list) > 0;
 
     /// <summary>Queries of a block: as many as the device's shared memory holds; 0: not even the smaller number.</summary>
@@ -257,5 +254,5 @@ internal sealed unsafe class CudaRanking : IDisposable
     private int ScanShared(int queries, Element element, int list) =>
         (2 * ItemsOfATile * 144) + (queries * ((_width * element.Bytes()) + 16)) + (queries * list * 8);
 
-    private DeviceMemory Allocate(long bytes) => DeviceMemory.Allocate(_model.Context, _model.Budget, bytes, "the ranking's work memory");
+    private DeviceMemory Allocate(long bytes) => _parts.Own(DeviceMemory.Allocate(_model.Context, _model.Budget, bytes, "the ranking's work memory"));
 }

@@ -6,20 +6,20 @@ namespace GrpcRec.Engine.Cuda;
 /// One place of the ring through which batches reach the device: pinned memory that the host fills, device memory that kernels read. The
 /// copy runs on a stream of its own, so that it overlaps with the batch before.
 /// </summary>
-internal sealed unsafe class CudaStaging : IDisposable
+internal sealed unsafe class CudaStaging
 {
     private readonly PinnedMemory _host;
     private readonly DeviceMemory _device;
     private readonly CudaEvent _uploaded, _consumed;
 
     /// <param name="words">Of 4 bytes.</param>
-    public CudaStaging(CudaContext context, DeviceBudget budget, int words)
+    public CudaStaging(CudaContext context, DeviceBudget budget, CudaParts parts, int words)
     {
         Words = words;
-        _host = new PinnedMemory(context, (long)words * sizeof(int));
-        _device = DeviceMemory.Allocate(context, budget, (long)words * sizeof(int), "a batch's events");
-        _uploaded = new CudaEvent(context);
-        _consumed = new CudaEvent(context);
+        _host = parts.Own(new PinnedMemory(context, (long)words * sizeof(int)));
+        _device = parts.Own(DeviceMemory.Allocate(context, budget, (long)words * sizeof(int), "a batch's events"));
+        _uploaded = parts.Own(new CudaEvent(context));
+        _consumed = parts.Own(new CudaEvent(context));
     }
 
     public int Words { get; }
@@ -41,14 +41,12 @@ internal sealed unsafe class CudaStaging : IDisposable
         computing.WaitFor(_uploaded);
     }
 
+    /// <summary>[words] to be filled by one who waits for its own stream before it comes again.</summary>
+    public Span<int> BeginAlone() => new(_host.Pointer, Words);
+
+    /// <summary>The same one's: copies and computes on one stream, so that neither needs a mark.</summary>
+    public void SendAlone(int words, CudaStream stream) => stream.Upload(_device.Address, _host.Pointer, (long)words * sizeof(int));
+
     /// <summary>All that reads this batch has been queued.</summary>
     public void End(CudaStream computing) => _consumed.Record(computing);
-
-    public void Dispose()
-    {
-        _host.Dispose();
-        _device.Dispose();
-        _uploaded.Dispose();
-        _consumed.Dispose();
-    }
 }

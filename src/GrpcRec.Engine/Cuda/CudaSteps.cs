@@ -6,11 +6,12 @@ namespace GrpcRec.Engine.Cuda;
 /// Queues the launches that advance a chunk through all layers: the persistent path with one launch a layer, the step path with one or two
 /// for each step. Both read the chunk's staging and nothing else that changes from batch to batch, so they can be captured.
 /// </summary>
-internal sealed class CudaSteps : IDisposable
+internal sealed class CudaSteps
 {
     private const int UnitsPerBlock = 32, RunsPerBlock = 32, RunsPerPersistentBlock = 8, RowsThreads = 256, RowsElements = 1024;
 
     private readonly CudaModel _model;
+    private readonly CudaParts _parts;
     private readonly CudaShape _shape;
     private readonly CudaStates _states;
     private readonly DeviceMemory[] _hiddenEvents;
@@ -20,9 +21,9 @@ internal sealed class CudaSteps : IDisposable
 
     /// <param name="maxRuns">Of a chunk, rounded as it rounds.</param>
     /// <param name="maxEvents">Likewise.</param>
-    public CudaSteps(CudaModel model, CudaStates states, int maxRuns, int maxEvents)
+    public CudaSteps(CudaModel model, CudaParts parts, CudaStates states, int maxRuns, int maxEvents)
     {
-        (_model, _shape, _states) = (model, model.Shape, states);
+        (_model, _parts, _shape, _states) = (model, parts, model.Shape, states);
         var name = _shape.Element.Suffix();
         var elements = (long)_shape.Element.Bytes() * _shape.HiddenPadded;
         var gates = _shape.Gates;
@@ -106,14 +107,6 @@ internal sealed class CudaSteps : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        foreach (var memory in _hiddenEvents)
-            memory.Dispose();
-        foreach (var memory in new[] { _gateRows, _hiddenFirst, _resetHidden, _updateGate })
-            memory?.Dispose();
-    }
-
     /// <summary>Input projections for the events of this chunk: of their items, or of the layer below.</summary>
     private void Project(CudaStream stream, int layer, ulong items, int events)
     {
@@ -164,5 +157,5 @@ internal sealed class CudaSteps : IDisposable
         }
     }
 
-    private DeviceMemory Allocate(long bytes, string what) => DeviceMemory.Allocate(_model.Context, _model.Budget, bytes, what);
+    private DeviceMemory Allocate(long bytes, string what) => _parts.Own(DeviceMemory.Allocate(_model.Context, _model.Budget, bytes, what));
 }

@@ -4,8 +4,17 @@ namespace GrpcRec.Engine.Steps;
 public sealed class EngineHealth
 {
     private readonly Lock _gate = new();
-    private readonly HashSet<object> _lost = [];
-    private bool _isDegraded;
+    private readonly HashSet<object> _engines = [], _lost = [], _degraded = [];
+
+    /// <summary>There are engines that were made on a device.</summary>
+    public bool HasEngines
+    {
+        get
+        {
+            lock (_gate)
+                return _engines.Count > 0;
+        }
+    }
 
     /// <summary>An engine answers nothing now: its device is lost and not yet back.</summary>
     public bool IsLost
@@ -17,18 +26,31 @@ public sealed class EngineHealth
         }
     }
 
-    /// <summary>A device was lost and the CPU runs the models in its place.</summary>
+    /// <summary>An engine lost its device and the CPU runs its model in its place.</summary>
     public bool IsDegraded
     {
         get
         {
             lock (_gate)
-                return _isDegraded;
+                return _degraded.Count > 0;
         }
     }
 
-    /// <summary>After every change, with a sentence for the log. On the thread of the engine that saw it.</summary>
-    public event Action<string>? Changed;
+    /// <summary>After every change, with a sentence for the log; null: nothing that anybody must know. On the thread of the engine that saw it.</summary>
+    public event Action<string?>? Changed;
+
+    internal void Made(object engine)
+    {
+        bool changed;
+        lock (_gate)
+        {
+            changed = _engines.Count == 0;
+            _engines.Add(engine);
+        }
+
+        if (changed)
+            Changed?.Invoke(null);
+    }
 
     internal void Lost(object engine, string reason)
     {
@@ -43,7 +65,10 @@ public sealed class EngineHealth
         lock (_gate)
         {
             _lost.Remove(engine);
-            _isDegraded |= degraded;
+            if (degraded)
+                _degraded.Add(engine);
+            else
+                _degraded.Remove(engine);
         }
 
         Changed?.Invoke(how);
@@ -51,10 +76,14 @@ public sealed class EngineHealth
 
     internal void Gone(object engine)
     {
-        bool changed;
+        bool wasLost, changed;
         lock (_gate)
-            changed = _lost.Remove(engine);
-        if (changed)
-            Changed?.Invoke("the engine that had lost its device was let go");
+        {
+            wasLost = _lost.Remove(engine);
+            changed = _degraded.Remove(engine) | (_engines.Remove(engine) && _engines.Count == 0);
+        }
+
+        if (wasLost || changed)
+            Changed?.Invoke(wasLost ? "the engine that had lost its device was let go" : null);
     }
 }

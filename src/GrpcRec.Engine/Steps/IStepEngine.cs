@@ -27,8 +27,8 @@ public interface IStepEngine : IDisposable
     /// <summary>What was chosen at load and why, for the log.</summary>
     string Description => Name;
 
-    /// <summary>That the encoder runs in.</summary>
-    Precision Precision => Precision.Float32;
+    /// <summary>That the encoder runs in. Null: in one that no artefact states, such as f16; the name tells which.</summary>
+    Precision? Precision => Models.Precision.Float32;
 
     /// <summary>H, width of the top layer's hidden state.</summary>
     int HiddenSize { get; }

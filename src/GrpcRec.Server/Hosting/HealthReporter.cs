@@ -7,7 +7,7 @@ namespace GrpcRec.Server.Hosting;
 
 /// <summary>
 /// Tells grpc.health.v1 what callers should know: all services serve, until the server stops or an engine has lost its device and nothing
-/// took its place. The device itself has a name of its own, which stays NOT_SERVING where the CPU took over.
+/// took its place. The device itself has a name of its own while an engine runs on it, which stays NOT_SERVING where the CPU took over.
 /// </summary>
 public sealed class HealthReporter
 {
@@ -26,7 +26,8 @@ public sealed class HealthReporter
         (_health, _engines, _log, _services) = (health, engines, log, services);
         engines.Changed += what =>
         {
-            _log.EngineHealthChanged(what);
+            if (what is not null)
+                _log.EngineHealthChanged(what);
             Update();
         };
         Update();
@@ -46,7 +47,11 @@ public sealed class HealthReporter
             var serves = !_stopped && !_engines.IsLost;
             foreach (var service in _services)
                 _health.SetStatus(service, StatusOf(serves));
-            _health.SetStatus(Device, StatusOf(serves && !_engines.IsDegraded));
+            // Where nothing runs on a device there is none to ask for: the name is not known.
+            if (_engines.HasEngines)
+                _health.SetStatus(Device, StatusOf(serves && !_engines.IsDegraded));
+            else
+                _health.ClearStatus(Device);
         }
     }
 

@@ -65,7 +65,7 @@ public sealed class CudaFailoverTests
         Assert.True(_health.IsLost);
 
         // Who is told of health may fail too.
-        void Complain(string what) => throw new InvalidOperationException("planted fault");
+        void Complain(string? what) => throw new InvalidOperationException("planted fault");
         _health.Changed += Complain;
         _time.Advance(Second);
         Assert.Equal(4, attempts);
@@ -79,6 +79,27 @@ public sealed class CudaFailoverTests
         var made = _made.Count;
         _time.Advance(10 * Second);
         Assert.Equal(made, _made.Count);
+    }
+
+    [Fact]
+    public void Health_EngineLetGo_KnowsNothingOfItAnyMore()
+    {
+        Assert.False(_health.HasEngines);
+        var options = StandIn.Options(new CudaOptions { Health = _health, Time = _time, OnLoss = DeviceLossAction.Cpu }, slots: 2);
+        using (var other = new CudaFailover(_model, options, Make))
+        {
+            using (var engine = new CudaFailover(_model, options, Make))
+            {
+                _made[1].IsLost = true;
+                Assert.True(engine.TryRent(out _));
+                Assert.True(_health.IsDegraded);
+            }
+
+            Assert.False(_health.IsDegraded);
+            Assert.True(_health.HasEngines);
+        }
+
+        Assert.False(_health.HasEngines);
     }
 
     [Fact]

@@ -87,8 +87,8 @@ public sealed class CudaOperatorTests
 
     [SkippableTheory]
     [InlineData("7.0")]
-    [InlineData("8.0")]
-    public void Engine_WeightsAtTheLimit_StaysFinite(string capability)
+    [InlineData(null)]
+    public void Engine_WeightsAtTheLimit_StaysFinite(string? capability)
     {
         foreach (var shape in new[] { new ModelShape(33, Layers: 2, BehaviorEmbedding: 3), ModelShape.Gru(33, ResetPlacement.AfterProduct, layers: 2), ModelShape.Gru(65, ResetPlacement.BeforeProduct) })
         {

@@ -26,17 +26,19 @@ internal static unsafe class StandIn
     /// <summary>Every capability and every case; else those that fit into a plain run.</summary>
     public static bool All { get; } = Environment.GetEnvironmentVariable("GRPCREC_CUDA_TESTS") is "all" or "gpu";
 
-    /// <summary>A device has one capability; the cases of 8.0 stand for it.</summary>
-    public static string[] Capabilities { get; } = IsDevice ? ["8.0"] : ["7.0", "7.5", "8.0", "8.6", "8.9", "9.0"];
+    /// <summary>A device has one capability, its own.</summary>
+    public static string[] Capabilities { get; } = IsDevice ? [OfDevice()] : ["7.0", "7.5", "8.0", "8.6", "8.9", "9.0"];
 
     private static bool IsDevice => Environment.GetEnvironmentVariable("GRPCREC_CUDA_TESTS") == "gpu";
 
     /// <summary>Sets the stand-in up from its beginning. Skips the test, or fails it, where it is not built.</summary>
-    public static CudaOptions Begin(string capability = "8.0", CudaProduct product = CudaProduct.Float16)
+    /// <param name="capability">Null: the test does not care; it is 8.0 on the stand-in. On a device any other than its own is skipped.</param>
+    public static CudaOptions Begin(string? capability = null, CudaProduct product = CudaProduct.Float16)
     {
         if (IsDevice)
         {
             Skip.If(CudaDevices.Count == 0, "There is no CUDA device here, or no driver for it.");
+            Skip.If(capability is not null && capability != Capabilities[0], $"This device is of capability {Capabilities[0]}, not {capability}.");
             Assert.True(File.Exists(KernelsPath), HowTo);
             return new CudaOptions { Kernels = KernelsPath, Product = product };
         }
@@ -47,7 +49,7 @@ internal static unsafe class StandIn
         Set("MEM", "16384");
         Set("LOSS", "context");
         Set("SCHED", "fwd");
-        Set("CC", capability);
+        Set("CC", capability ?? "8.0");
         return new CudaOptions { Driver = DriverPath, Kernels = KernelsPath, Product = product };
     }
 
@@ -95,6 +97,15 @@ internal static unsafe class StandIn
 
     /// <summary>How many of each resource there are. While an engine holds the context, nothing but its owner frees one of them.</summary>
     public static long[] Alive() => [.. Resources.Select(Count)];
+
+    private static string OfDevice()
+    {
+        // Without one every test is skipped.
+        if (CudaDevices.Count == 0)
+            return "8.0";
+        var capability = CudaDevices.Describe(0).Capability;
+        return $"{capability / 10}.{capability % 10}";
+    }
 
     private static byte[] Text(string text) => System.Text.Encoding.UTF8.GetBytes(text + '\0');
 

@@ -97,6 +97,14 @@ public sealed class CudaServerTests
     }
 
     [Fact]
+    public async Task Health_NoEngineOnADevice_KnowsNoDevice()
+    {
+        await using var server = await TestServer.StartWithModelAsync(options => options with { Engine = EngineKind.Cpu });
+        Assert.Equal(HealthCheckResponse.Types.ServingStatus.Serving, await HealthOf(server, ""));
+        Assert.Equal(StatusCode.NotFound, (await Assert.ThrowsAsync<RpcException>(async () => await HealthOf(server, HealthReporter.Device))).StatusCode);
+    }
+
+    [Fact]
     public void CommandLine_OfTheDevice_IsRead()
     {
         var options = new ServeOptions();

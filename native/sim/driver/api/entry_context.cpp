@@ -61,11 +61,6 @@ GRSIM_API cuInit(unsigned int flags) {
   return CUDA_SUCCESS;
 }
 
-GRSIM_API cuDriverGetVersion(int* version) {
-  *version = 11080;
-  return CUDA_SUCCESS;
-}
-
 GRSIM_API cuDeviceGetCount(int* count) {
   GRSIM_ENTER(false);
   *count = Settings::Get().devices;

@@ -15,9 +15,6 @@ internal static unsafe partial class CudaDriver
     public static partial CudaStatus cuInit(uint flags);
 
     [LibraryImport(Library)]
-    public static partial CudaStatus cuDriverGetVersion(int* version);
-
-    [LibraryImport(Library)]
     public static partial CudaStatus cuDeviceGetCount(int* count);
 
     [LibraryImport(Library)]

@@ -10,10 +10,13 @@ internal sealed unsafe class CudaFunction
     private readonly CudaContext _context;
     private readonly nint _function;
     private readonly Lock _gate = new();
+
+    /// <summary>Its name as an error would show a call: made once, since a batch is tens of launches.</summary>
+    private readonly string _call;
     private int _sharedAllowed = SharedWithoutAsking;
 
     public CudaFunction(CudaContext context, string name, nint function, int threads) =>
-        (_context, Name, _function, Threads) = (context, name, function, threads);
+        (_context, Name, _function, Threads, _call) = (context, name, function, threads, name + "(");
 
     public string Name { get; }
 
@@ -21,8 +24,6 @@ internal sealed unsafe class CudaFunction
     public int Threads { get; }
 
     public int Registers => Attribute(FunctionAttribute.NumRegs);
-
-    public int StaticSharedBytes => Attribute(FunctionAttribute.SharedSizeBytes);
 
     /// <summary>Share of a multiprocessor's threads that are resident at once, 0…1.</summary>
     public double Occupancy(int dynamicSharedBytes = 0)
@@ -46,7 +47,7 @@ internal sealed unsafe class CudaFunction
             parameters[0] = pointer;
             Check(
                 cuLaunchKernel(_function, (uint)gridX, (uint)gridY, 1, (uint)Threads, 1, 1, (uint)dynamicSharedBytes, stream.Handle, parameters, null),
-                Name + "(");
+                _call);
         }
 
         CudaMetrics.Launched();

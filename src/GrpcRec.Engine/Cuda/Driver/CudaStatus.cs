@@ -4,16 +4,12 @@ namespace GrpcRec.Engine.Cuda.Driver;
 internal enum CudaStatus
 {
     Success = 0,
-    InvalidValue = 1,
     OutOfMemory = 2,
-    NoDevice = 100,
-    InvalidDevice = 101,
     InvalidContext = 201,
     NoBinaryForGpu = 209,
     EccUncorrectable = 214,
     NvlinkUncorrectable = 220,
     NotFound = 500,
-    NotReady = 600,
     IllegalAddress = 700,
     LaunchTimeout = 702,
     ContextIsDestroyed = 709,
@@ -27,8 +23,6 @@ internal enum CudaStatus
 /// <summary>Attributes of a device, by their numbers in the driver API.</summary>
 internal enum DeviceAttribute
 {
-    MaxSharedMemoryPerBlock = 8,
-
     /// <summary>kHz.</summary>
     ClockRate = 13,
     MultiprocessorCount = 16,
@@ -47,8 +41,6 @@ internal enum DeviceAttribute
 /// <summary>Attributes of a function.</summary>
 internal enum FunctionAttribute
 {
-    SharedSizeBytes = 1,
-    LocalSizeBytes = 3,
     NumRegs = 4,
     MaxDynamicSharedSizeBytes = 8,
 }
