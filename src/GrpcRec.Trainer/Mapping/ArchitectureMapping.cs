@@ -21,7 +21,7 @@ static class ArchitectureMapping
                 "bag" => EncoderKind.Bag,
                 "cnn" => EncoderKind.Cnn,
                 "mingru" => EncoderKind.MinGru,
-                _ => throw Unknown("encoder", wire.Encoder, "architecture.encoder"),
+                _ => throw Unknown("encoder", wire.Encoder, "architecture.encoder", "use lstm, gru, rnn, bag, cnn or mingru"),
             },
             ResetPlacement = wire.GruReset switch
             {
@@ -57,6 +57,6 @@ static class ArchitectureMapping
         };
     }
 
-    private static TrainingException Unknown(string field, object value, string plan) =>
-        new($"architecture.{field} is {value}, which this build does not know.") { Field = plan };
+    private static TrainingException Unknown(string field, object value, string plan, string instead = "leave it out for the default") =>
+        new($"architecture.{field} is {value}, which this build does not know; {instead}.") { Field = plan };
 }

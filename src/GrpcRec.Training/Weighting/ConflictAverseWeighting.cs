@@ -9,8 +9,8 @@ internal sealed class ConflictAverseWeighting(IReadOnlyList<double> factors, dou
 {
     private const int Iterations = 300;
 
-    /// <summary>Of g_w, in units of the longest gradient.</summary>
-    private const double LeastLength = 0.02;
+    /// <summary>Of g_w, in units of the longest gradient: below it the tasks' gradients cancel, and weights that blow their difference up are noise.</summary>
+    private const double LeastLength = 1e-3;
 
     public override bool NeedsGradients => true;
 
@@ -33,12 +33,18 @@ internal sealed class ConflictAverseWeighting(IReadOnlyList<double> factors, dou
         var mean = Apply(g, [.. Enumerable.Repeat(1.0 / count, count)]);
         var radius = c * Math.Sqrt(Math.Max(0, mean.Average()));
         var w = Enumerable.Repeat(1.0 / count, count).ToArray();
-        // Mirror descent on the simplex: multiplicative updates keep w positive and need no projection.
+        // Mirror descent on the simplex: multiplicative updates keep w positive and need no projection. Its last w may lie beside a kink where
+        // g_w nearly vanishes and its direction means nothing; the mean of the answers to each w is what converges (Nemirovski 2004).
+        var direction = new double[count];
+        var rates = 0.0;
         for (var step = 0; step < Iterations; step++)
         {
             var product = Apply(g, w);
-            var norm = Math.Sqrt(Math.Max(1e-20, Dot(w, product)));
+            var norm = Math.Max(LeastLength, Math.Sqrt(Math.Max(0, Dot(w, product))));
             var rate = 2 / Math.Sqrt(step + 1.0);
+            for (var i = 0; i < count; i++)
+                direction[i] += rate * w[i] / norm;
+            rates += rate;
             var slopes = product.Select((p, i) => mean[i] + (radius * p / norm)).ToArray();
             var least = slopes.Min();
             for (var i = 0; i < count; i++)
@@ -48,9 +54,9 @@ internal sealed class ConflictAverseWeighting(IReadOnlyList<double> factors, dou
                 w[i] /= sum;
         }
 
-        // Where the tasks' gradients nearly cancel (a Pareto-stationary point) the direction of g_w is noise: then the sum is left alone.
-        var length = Math.Max(LeastLength, Math.Sqrt(Math.Max(0, Dot(w, Apply(g, w)))));
-        return [.. w.Select(share => 1 + (count * radius * share / length))];
+        double[] update = [.. direction.Select(share => (1.0 / count) + (radius * share / rates))];
+        // Near the best is not at it; the sum is always within the radius.
+        return Apply(g, update).Min() < mean.Min() ? [.. tasks.Select(_ => 1.0)] : [.. update.Select(weight => count * weight)];
     }
 
     private static double[] Apply(double[,] matrix, double[] vector)
