@@ -42,6 +42,13 @@ public class OnnxModelTests
         new(16, Trunk: TrunkKind.Cgc, Experts: 3),
         new(16, Trunk: TrunkKind.Ple, Experts: 2),
         ModelShape.Gru(16, ResetPlacement.AfterProduct) with { Trunk = TrunkKind.Ple, Experts = 4, Tower = 0 },
+        new(16, Layers: 2, BehaviorEmbedding: 3) { Events = true },
+        ModelShape.Gru(17, ResetPlacement.AfterProduct) with { Events = true, Tasks = false },
+        ModelShape.MinGru(16) with { Events = true, BehaviorEmbedding = 2, Requests = true },
+        ModelShape.Bag(16, layers: 2) with { Events = true, BehaviorEmbedding = 2, Requests = true },
+        ModelShape.Cnn(16, window: 5, filters: 4, vertical: 2, 2, 5) with { Events = true, BehaviorEmbedding = 3 },
+        new(16) { Requests = true, Chain = true },
+        new(16, Trunk: TrunkKind.Ple, Experts: 2, Tower: 0) { Requests = true, Chain = true },
     ];
 
     public static TheoryData<ModelShape> Kinds => [.. Shapes];

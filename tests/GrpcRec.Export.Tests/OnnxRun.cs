@@ -12,16 +12,24 @@ public sealed class OnnxRun
     private const int Padding = 0;
 
     private readonly ModelArtifact _model;
-    private readonly (int Item, int Behavior)[][] _sequences;
+    private readonly EventKinds _kinds;
+
+    // An event's behaviour and features, and as its kind.
+    private readonly (int Item, int Kind)[][] _sequences;
     private readonly int[] _candidates;
+
+    // [batch] indices of the request's features.
+    private readonly int[][] _requests;
 
     public OnnxRun(ModelArtifact model, int[] lengths, int seed = 3, int candidates = 7)
     {
         _model = model;
         var random = new Random(seed);
+        _kinds = new EventKinds(model.Manifest);
         _sequences = [.. lengths.Select(length => Enumerable.Range(0, length)
-            .Select(_ => (random.Next(model.Manifest.CatalogSize), random.Next(model.Manifest.Behaviors.Count))).ToArray())];
+            .Select(_ => (random.Next(model.Manifest.CatalogSize), random.Next(_kinds.Count))).ToArray())];
         _candidates = [.. Enumerable.Range(0, candidates * lengths.Length).Select(_ => random.Next(model.Manifest.CatalogSize))];
+        _requests = [.. lengths.Select(_ => model.Manifest.RequestFeatures.Select(feature => random.Next(feature.Count)).ToArray())];
     }
 
     private int Batch => _sequences.Length;
@@ -43,9 +51,11 @@ public sealed class OnnxRun
                 inputs[name] = name switch
                 {
                     OnnxEncoder.ItemIds => OrtValue.CreateTensorValueFromMemory(Padded(longest, e => e.Item), shape),
-                    OnnxEncoder.BehaviorIds => OrtValue.CreateTensorValueFromMemory(Padded(longest, e => e.Behavior), shape),
+                    OnnxEncoder.BehaviorIds => OrtValue.CreateTensorValueFromMemory(Padded(longest, e => Unfold(e.Kind).Behavior), shape),
                     OnnxEncoder.Lengths => OrtValue.CreateTensorValueFromMemory(_sequences.Select(sequence => sequence.Length).ToArray(), [Batch]),
                     OnnxTrunk.CandidateIds => OrtValue.CreateTensorValueFromMemory(_candidates.Select(item => (long)item).ToArray(), [Batch, CandidatesEach]),
+                    _ when name.StartsWith("event.", StringComparison.Ordinal) => OrtValue.CreateTensorValueFromMemory(Padded(longest, e => Unfold(e.Kind).Features[PlaceOf(name)]), shape),
+                    _ when name.StartsWith("request.", StringComparison.Ordinal) => OrtValue.CreateTensorValueFromMemory(_requests.Select(request => (long)request[PlaceOf(name)]).ToArray(), [Batch]),
                     _ => throw new InvalidOperationException($"an input named {name} is not expected"),
                 };
             }
@@ -71,14 +81,14 @@ public sealed class OnnxRun
         for (var n = 0; n < Batch; n++)
         {
             Assert.True(engine.TryRent(out var slot));
-            engine.Advance([new EventRun(slot, 0, _sequences[n].Length)], [.. _sequences[n].Select(e => e.Item)], [.. _sequences[n].Select(e => e.Behavior)]);
+            engine.Advance([new EventRun(slot, 0, _sequences[n].Length)], [.. _sequences[n].Select(e => e.Item)], [.. _sequences[n].Select(e => e.Kind)]);
             var hidden = new float[engine.HiddenSize];
             engine.ReadHidden(slot, hidden);
             outputs[OnnxEncoder.Hidden].AddRange(hidden);
 
             var items = _candidates.AsSpan(n * CandidatesEach, CandidatesEach);
             var candidates = new float[items.Length * engine.CandidateWidth];
-            engine.ScoreCandidates(slot, items, candidates);
+            engine.ScoreCandidates(slot, _requests[n], items, candidates);
             var sequence = new float[engine.SequenceWidth];
             engine.ScoreSequence(slot, sequence);
             int candidateAt = 0, sequenceAt = 0;
@@ -109,7 +119,20 @@ public sealed class OnnxRun
         return outputs.ToDictionary(output => output.Key, output => output.Value.ToArray());
     }
 
-    private long[] Padded(int longest, Func<(int Item, int Behavior), int> field)
+    private (int Behavior, int[] Features) Unfold(int kind)
+    {
+        var features = new int[_kinds.Features.Count];
+        return (_kinds.Unfold(kind, features), features);
+    }
+
+    /// <summary>Of the feature that an input is of, among those of its sort.</summary>
+    private int PlaceOf(string input)
+    {
+        var names = input.StartsWith("event.", StringComparison.Ordinal) ? _kinds.Features.Select(feature => feature.Name) : _model.Manifest.RequestFeatures.Select(feature => feature.Name);
+        return names.ToList().IndexOf(input[(input.IndexOf('.') + 1)..]);
+    }
+
+    private long[] Padded(int longest, Func<(int Item, int Kind), int> field)
     {
         var ids = new long[Batch * longest];
         Array.Fill(ids, Padding);

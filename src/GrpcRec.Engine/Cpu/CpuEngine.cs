@@ -27,7 +27,8 @@ public sealed unsafe class CpuEngine : IStepEngine
     private readonly CpuScratch _scratch;
     private readonly CatalogScan _scan;
     private readonly CpuHeads _heads;
-    private readonly int _behaviors;
+    private readonly RequestEmbedding _requests;
+    private readonly int _kinds;
 
     // The events of one call to Step, as runs of one.
     private readonly EventRun[] _runs = new EventRun[TileRows];
@@ -46,7 +47,8 @@ public sealed unsafe class CpuEngine : IStepEngine
         _options = options;
         _layout = new HeadLayout(artifact.Manifest);
         _slots = new SlotTable(options.SlotCapacity);
-        _behaviors = artifact.Manifest.Behaviors.Count;
+        _kinds = new EventKinds(artifact.Manifest).Count;
+        _requests = new RequestEmbedding(artifact);
         _model = CpuModelCache.Acquire(artifact, options);
         var before = AlignedBuffer.HeldByThread;
         try
@@ -127,7 +129,7 @@ public sealed unsafe class CpuEngine : IStepEngine
     public void Step(ReadOnlySpan<StepEvent> events)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        _slots.Check(events, CatalogSize, _behaviors);
+        _slots.Check(events, CatalogSize, _kinds);
         for (var done = 0; done < events.Length; done += TileRows)
         {
             var count = Math.Min(TileRows, events.Length - done);
@@ -148,7 +150,7 @@ public sealed unsafe class CpuEngine : IStepEngine
     public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        _slots.Check(runs, items, behaviors, CatalogSize, _behaviors);
+        _slots.Check(runs, items, behaviors, CatalogSize, _kinds);
         for (var done = 0; done < runs.Length; done += TileRows)
             AdvanceTile(runs.Slice(done, Math.Min(TileRows, runs.Length - done)), items, behaviors);
         GC.KeepAlive(this);
@@ -161,11 +163,16 @@ public sealed unsafe class CpuEngine : IStepEngine
         GC.KeepAlive(this);
     }
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits)
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => ScoreCandidates(slot, [], items, logits);
+
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
     {
         var top = Top(slot);
+        _layout.CheckRequest(request);
         _layout.CheckCandidates(items, logits.Length);
-        _heads.ScoreCandidates(Widened(top), items, logits);
+        var state = Widened(top);
+        _requests.CopyTo(request, new Span<float>(state + _model.Hidden, _model.State - _model.Hidden));
+        _heads.ScoreCandidates(state, items, logits);
         GC.KeepAlive(this);
     }
 
@@ -229,10 +236,11 @@ public sealed unsafe class CpuEngine : IStepEngine
         return _encoder.Hidden(State(slot));
     }
 
-    /// <summary>[H padded to 64] a copy, for products that read whole blocks.</summary>
+    /// <summary>[H + R padded to 64] a copy, zero past H, for products that read whole blocks.</summary>
     private float* Widened(float* hidden)
     {
         new ReadOnlySpan<float>(hidden, _model.Hidden).CopyTo(new Span<float>(_scratch.Hidden, _model.Hidden));
+        new Span<float>(_scratch.Hidden + _model.Hidden, _model.State - _model.Hidden).Clear();
         return _scratch.Hidden;
     }
 }

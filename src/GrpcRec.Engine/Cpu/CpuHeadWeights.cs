@@ -10,7 +10,8 @@ namespace GrpcRec.Engine.Cpu;
 /// <param name="Output">[C, InputWidth].</param>
 /// <param name="OutputBias">[C].</param>
 /// <param name="InputWidth">Padded width of what <paramref name="Output"/> reads.</param>
-internal sealed record TaskWeights(PackedMatrix? Tower, AlignedBuffer? TowerBias, AlignedBuffer Output, float[] OutputBias, int InputWidth);
+/// <param name="ItemTerms">[V] added to a candidate's logit; empty: none.</param>
+internal sealed record TaskWeights(PackedMatrix? Tower, AlignedBuffer? TowerBias, AlignedBuffer Output, float[] OutputBias, int InputWidth, float[] ItemTerms);
 
 /// <summary>The heads' weights, packed. Names and equations: <see cref="ModelTensors"/>.</summary>
 internal sealed unsafe class CpuHeadWeights : IDisposable
@@ -101,7 +102,7 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
         var output = new AlignedBuffer((long)outputBias.Length * width);
         for (var row = 0; row < outputBias.Length; row++)
             weights.AsSpan(row * depth, depth).CopyTo(new Span<float>(output.Pointer + ((long)row * width), depth));
-        return new TaskWeights(tower, towerBias, output, outputBias, width);
+        return new TaskWeights(tower, towerBias, output, outputBias, width, task.ItemBias ? artifact.WeightArray(ModelTensors.TaskItemBias(task.Name)) : []);
     }
 
     private static AlignedBuffer Padded(float[] values)

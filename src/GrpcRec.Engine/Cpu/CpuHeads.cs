@@ -13,7 +13,7 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
 
     public void Dispose() => _trunk?.Dispose();
 
-    /// <param name="hidden">[H padded to 64] zero past H.</param>
+    /// <param name="hidden">[H + R padded to 64] the encoder's output ‖ the embeddings of the request's features, zero past them.</param>
     /// <param name="logits">[N, CandidateWidth].</param>
     public void ScoreCandidates(float* hidden, ReadOnlySpan<int> items, Span<float> logits)
     {
@@ -30,6 +30,12 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
             var tile = logits.Slice(done * layout.CandidateWidth, count * layout.CandidateWidth);
             for (var task = 0; task < layout.Candidate.Length; task++)
                 ScoreTask(layout.Candidate[task], _trunk.Output(task), _weights.Trunk!.OutputWidth, count, tile, layout.CandidateWidth);
+        }
+
+        foreach (var head in layout.Candidate)
+        {
+            if (head.Task.ItemBias)
+                AddItemTerms(head, items, logits);
         }
 
         layout.Chain(logits);
@@ -71,6 +77,13 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
                     logits[((n + i) * layout.CandidateWidth) + layout.NextItemOffset] = sums[i];
             }
         }
+    }
+
+    private void AddItemTerms(HeadColumn head, ReadOnlySpan<int> items, Span<float> logits)
+    {
+        var terms = _weights.Task(head.Task.Name).ItemTerms;
+        for (var n = 0; n < items.Length; n++)
+            logits[(n * layout.CandidateWidth) + head.Offset] += terms[items[n]];
     }
 
     /// <param name="x">[rows, width] the task's input, zero past its true width.</param>

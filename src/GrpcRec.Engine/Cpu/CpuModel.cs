@@ -16,6 +16,7 @@ internal sealed unsafe class CpuModel : IDisposable
     {
         var before = AlignedBuffer.HeldByThread;
         (Hidden, Embedding) = (artifact.Manifest.Encoder.HiddenSize, artifact.Manifest.Encoder.EmbeddingSize);
+        State = ModelTensors.StateWidth(artifact.Manifest);
         Kernel = BlockKernel.For(options.Path);
         ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
         // Gates first, since every step reads them; the heads' tables may take what is left.
@@ -27,6 +28,9 @@ internal sealed unsafe class CpuModel : IDisposable
     }
 
     public int Hidden { get; }
+
+    /// <summary>H + R: the encoder's output and the embeddings of a request's features.</summary>
+    public int State { get; }
 
     public int Embedding { get; }
 

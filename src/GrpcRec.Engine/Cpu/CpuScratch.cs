@@ -9,22 +9,23 @@ internal sealed unsafe class CpuScratch : IDisposable
     private readonly AlignedBuffer _sums, _hidden, _first, _a, _b;
 
     /// <param name="width">Longest row of a layer's outputs.</param>
-    public CpuScratch(int width, int hidden)
+    /// <param name="state">H + R.</param>
+    public CpuScratch(int width, int state)
     {
         _sums = new AlignedBuffer(BlockKernel.MaxRows * BlockKernel.Columns);
-        _hidden = new AlignedBuffer(PackedMatrix.PaddedWidth(hidden));
+        _hidden = new AlignedBuffer(PackedMatrix.PaddedWidth(state));
         _a = new AlignedBuffer((long)TileRows * width);
         _b = new AlignedBuffer((long)TileRows * width);
         _first = new AlignedBuffer(TileRows * sizeof(float*) / sizeof(float));
     }
 
     public static CpuScratch ForHeads(CpuModel model) =>
-        new(Math.Max(model.Heads.MaxWidth, PackedMatrix.PaddedWidth(model.Embedding)), model.Hidden);
+        new(Math.Max(model.Heads.MaxWidth, PackedMatrix.PaddedWidth(model.Embedding)), model.State);
 
     /// <summary>[6, 64] sums of one block.</summary>
     public float* Sums => _sums.Pointer;
 
-    /// <summary>[H padded to 64] one hidden state, zero past H.</summary>
+    /// <summary>[H + R padded to 64] one hidden state and the embeddings of its request's features, zero past them.</summary>
     public float* Hidden => _hidden.Pointer;
 
     /// <summary>[TileRows, widest head] for a layer's output; so is <see cref="B"/>.</summary>

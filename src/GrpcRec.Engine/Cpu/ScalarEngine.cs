@@ -18,7 +18,7 @@ public sealed class ScalarEngine : IStepEngine
     private readonly ScalarTrunk _trunk;
     private readonly HeadLayout _heads;
     private readonly SlotTable _slots;
-    private readonly int _behaviors, _e, _h;
+    private readonly int _kinds, _e, _h;
 
     // [capacity, StateLength].
     private readonly double[] _states;
@@ -38,7 +38,7 @@ public sealed class ScalarEngine : IStepEngine
         _heads = new HeadLayout(artifact.Manifest);
         _trunk = new ScalarTrunk(_tensors, [.. _heads.Candidate.Select(head => head.Task.Name)]);
         _slots = new SlotTable(options.SlotCapacity);
-        _behaviors = artifact.Manifest.Behaviors.Count;
+        _kinds = new EventKinds(artifact.Manifest).Count;
         (_e, _h) = (encoder.EmbeddingSize, encoder.HiddenSize);
         if ((long)options.SlotCapacity * _encoder.StateLength > Array.MaxLength)
             throw new EngineException($"SlotCapacity {options.SlotCapacity} with states of {_encoder.StateLength} numbers is more than the scalar engine holds; at most {Array.MaxLength / _encoder.StateLength} slots");
@@ -73,14 +73,14 @@ public sealed class ScalarEngine : IStepEngine
 
     public void Step(ReadOnlySpan<StepEvent> events)
     {
-        _slots.Check(events, CatalogSize, _behaviors);
+        _slots.Check(events, CatalogSize, _kinds);
         foreach (var e in events)
             _encoder.Step(State(e.Slot), e.Item, e.Behavior);
     }
 
     public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
     {
-        _slots.Check(runs, items, behaviors, CatalogSize, _behaviors);
+        _slots.Check(runs, items, behaviors, CatalogSize, _kinds);
         foreach (var run in runs)
         {
             for (var i = run.Start; i < run.Start + run.Count; i++)
@@ -94,10 +94,14 @@ public sealed class ScalarEngine : IStepEngine
         Round(Top(slot), hidden);
     }
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits)
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => ScoreCandidates(slot, [], items, logits);
+
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
     {
+        _heads.CheckRequest(request);
         _heads.CheckCandidates(items, logits.Length);
         var h = Top(slot);
+        double[] state = [.. h, .. _tensors.Request(request)];
         var query = _heads.HasNextItem ? NextItemQuery(h) : [];
         for (var n = 0; n < items.Length; n++)
         {
@@ -106,9 +110,9 @@ public sealed class ScalarEngine : IStepEngine
                 row[_heads.NextItemOffset] = NextItemLogit(query, items[n]);
             if (_heads.Candidate.Length == 0)
                 continue;
-            var inputs = _trunk.Run(h, _tensors.Row(ModelTensors.ItemEmbedding, items[n], _e));
+            var inputs = _trunk.Run(state, _tensors.Row(ModelTensors.ItemEmbedding, items[n], _e));
             for (var task = 0; task < inputs.Length; task++)
-                Tower(_heads.Candidate[task], inputs[task], row);
+                Tower(_heads.Candidate[task], inputs[task], row, items[n]);
         }
 
         _heads.Chain(logits);
@@ -159,12 +163,15 @@ public sealed class ScalarEngine : IStepEngine
         return (float)(_tensors.Weights(ModelTensors.NextItemBias)[item] + ScalarTensors.Dot(_tensors.Weights(table).Slice(item * _e, _e), query));
     }
 
-    /// <summary>One task's logits from its input: relu layer (when the model has towers), then linear.</summary>
-    private void Tower(HeadColumn head, double[] x, Span<float> logits)
+    /// <summary>One task's logits from its input: relu layer (when the model has towers), then linear, then the item's own term.</summary>
+    private void Tower(HeadColumn head, double[] x, Span<float> logits, int item = -1)
     {
         if (_tensors.Has(ModelTensors.TowerWeight(head.Task.Name)))
             x = _tensors.Relu(x, ModelTensors.TowerWeight(head.Task.Name), ModelTensors.TowerBias(head.Task.Name));
-        Round(_tensors.Affine(x, ModelTensors.OutputWeight(head.Task.Name), ModelTensors.OutputBias(head.Task.Name)), logits[head.Offset..]);
+        var y = _tensors.Affine(x, ModelTensors.OutputWeight(head.Task.Name), ModelTensors.OutputBias(head.Task.Name));
+        if (head.Task.ItemBias)
+            y[0] += _tensors.Weights(ModelTensors.TaskItemBias(head.Task.Name))[item];
+        Round(y, logits[head.Offset..]);
     }
 
     private static void Round(double[] values, Span<float> rounded)

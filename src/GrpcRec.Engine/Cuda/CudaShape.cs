@@ -64,6 +64,12 @@ internal sealed record CudaShape
             return $"embedding size {encoder.EmbeddingSize}, past {MaxEmbedding}";
         if (encoder.Trunk.Kind != TrunkKind.SharedBottom && manifest.Tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem))
             return $"trunk {Word(encoder.Trunk.Kind)}";
+        if (manifest.EventFeatures.Count > 0)
+            return "event features";
+        if (manifest.RequestFeatures.Count > 0)
+            return "request features";
+        if (manifest.Tasks.Any(task => task.ItemBias))
+            return "item terms of tasks";
         return options.Precision == Precision.Int8 ? "precision int8" : null;
     }
 

@@ -57,11 +57,21 @@ public sealed record ArtifactLimits
 
     public int MaxTrunkLevels { get; init; } = 2;
 
+    /// <summary>Of one kind: event or request.</summary>
+    public int MaxFeatures { get; init; } = 32;
+
+    /// <summary>Values or boundaries of one feature.</summary>
+    public int MaxFeatureValues { get; init; } = 1_024;
+
+    /// <summary>Behaviours × values of every event feature: rows of a table that an engine makes at load.</summary>
+    public int MaxEventKinds { get; init; } = 16_384;
+
     public int MaxSequenceLength { get; init; } = 100_000;
 
     /// <summary>
     /// Largest absolute value of a weight. A trained weight is a small number; one past this is a diverged training run. The deepest
-    /// product is projection, interaction, bottom, tower, output: (1024·1e4)·1e4·(1024·1e4)³ ≈ 1e32, inside float32's 3.4e38.
+    /// product is projection, interaction, bottom, tower, output: (1024·1e4)·1e4·(1024·1e4)³ ≈ 1e32, and 1e36 of a request's features, whose
+    /// embeddings no activation bounds: inside float32's 3.4e38.
     /// </summary>
     public float MaxWeightMagnitude { get; init; } = 1e4f;
 

@@ -25,6 +25,7 @@ internal static partial class ManifestRules
         Numbers("baseline_metrics", manifest.BaselineMetrics);
         CheckEncoder(manifest.Encoder, limits);
         CheckTasks(manifest, limits);
+        FeatureRules.Check(manifest, limits);
         CheckPrecision(manifest);
 
         if (!Sha256Hex().IsMatch(manifest.Data.Sha256))
@@ -161,13 +162,15 @@ internal static partial class ManifestRules
             throw Bad($"tasks['{task.Name}'].given", $"is '{task.Given}', which is no binary task of a candidate that stands before it");
     }
 
-    private static void Between(string field, long value, long low, long high)
+    public static bool IsName(string text) => TaskName().IsMatch(text);
+
+    public static void Between(string field, long value, long low, long high)
     {
         if (value < low || value > high)
             throw new ArtifactException($"{File}: {field} is {value}; {low} to {high} are allowed");
     }
 
-    private static void Names(string field, IReadOnlyList<string> names, int low, int high, int maxLength)
+    public static void Names(string field, IReadOnlyList<string> names, int low, int high, int maxLength)
     {
         Between($"{field} (count)", names.Count, low, high);
         var seen = new HashSet<string>(StringComparer.Ordinal);
@@ -189,7 +192,7 @@ internal static partial class ManifestRules
         }
     }
 
-    private static ArtifactException Bad(string field, string why) => new($"{File}: {field} {why}");
+    public static ArtifactException Bad(string field, string why) => new($"{File}: {field} {why}");
 
     [GeneratedRegex(@"\A[a-z0-9][a-z0-9._-]{0,63}\z")]
     private static partial Regex ModelName();

@@ -26,6 +26,14 @@ public sealed record ModelManifest
     /// <summary>Events that the model reads at most: the last ones.</summary>
     public required int MaxSequenceLength { get; init; }
 
+    // A field that is absent, as in artefacts from before there were features, is initialised with null by the generated reader.
+
+    /// <summary>What the encoder reads of an event beside its item and behaviour, in the order of its columns.</summary>
+    public IReadOnlyList<EventFeatureManifest> EventFeatures { get; init => field = value ?? []; } = [];
+
+    /// <summary>What the heads of candidate tasks read of a request, in the order of their columns.</summary>
+    public IReadOnlyList<RequestFeatureManifest> RequestFeatures { get; init => field = value ?? []; } = [];
+
     /// <summary>Tasks, in the order in which predictions are given. At most one is next_item.</summary>
     public required IReadOnlyList<TaskManifest> Tasks { get; init; }
 
@@ -219,6 +227,9 @@ public sealed record TaskManifest
 
     /// <summary>regression: their standard deviation; 1 for other kinds.</summary>
     public double Scale { get; init; } = 1;
+
+    /// <summary>binary, with a candidate: a term for each item is added to the logit, before what is needed first is.</summary>
+    public bool ItemBias { get; init; }
 
     /// <summary>Logits that the head gives: 1, or the number of classes.</summary>
     [JsonIgnore]

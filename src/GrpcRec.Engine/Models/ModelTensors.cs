@@ -2,11 +2,14 @@ namespace GrpcRec.Engine.Models;
 
 /// <summary>
 /// Names and shapes of the tensors in <c>weights.safetensors</c>, all float32 and row-major. Training writes them, engines read them.
-/// V items, B behaviours, E and Eb embedding widths, I = E + Eb an event's width, H hidden, S bottom or expert, D tower, C logits of a task.
-/// Every encoder's output h is in [-1, 1]. Columns of an event are the item's, then the behaviour's.
+/// V items, B behaviours, E and Eb embedding widths, I = E + Eb + Σd an event's width, H hidden, S bottom or expert, D tower, C logits of a task;
+/// n values and d columns of a feature, R = Σd of the request's. Every encoder's output h is in [-1, 1]. Columns of an event
+/// (<see cref="EventColumns"/>): the item's, those of features of its category, the behaviour's, those of the other features.
 /// <code>
 /// item_embedding             [V, E]
 /// behavior_embedding         [B, Eb]            absent when Eb = 0
+/// embedding.feature.{name}   [n, d]             of an event; row 0: not known
+/// embedding.request.{name}   [n, d]             of a request; row 0: not known
 ///
 /// {kind}.l{n}.weight_ih      [G·H, I], or [G·H, H] for n > 0; kind lstm, gru, rnn, mingru with G = 4, 3, 1, 2 gates; rows by gate
 ///                            i,f,g,o | r,z,n | – | z,n
@@ -30,13 +33,14 @@ namespace GrpcRec.Engine.Models;
 /// next_item.item_bias        [V]
 /// next_item.item_embedding   [V, E]             absent when tied: then item_embedding serves
 ///
-/// bottom.projection.weight   [E, H]             p = W·h; interaction x = p ∘ e
+/// bottom.projection.weight   [E, H + R]         p = W·s; interaction x = p ∘ e; s = h ‖ r, the encoder's output and the embeddings of the
+///                                               request's features in the manifest's order
 /// shared_bottom:
-/// bottom.hidden.weight       [S, H]             bottom = relu(W_h·h + W_e·e + W_x·x + b), shared by all candidate tasks
+/// bottom.hidden.weight       [S, H + R]         bottom = relu(W_s·s + W_e·e + W_x·x + b), shared by all candidate tasks
 /// bottom.item.weight         [S, E]
 /// bottom.interaction.weight  [S, E]
 /// bottom.bias                [S]
-/// mmoe, cgc, ple; j a level, i an expert; K = H + 2E columns at level 0, where all read h ‖ e ‖ x; K = S above, where a task's experts and
+/// mmoe, cgc, ple; j a level, i an expert; K = H + R + 2E columns at level 0, where all read s ‖ e ‖ x; K = S above, where a task's experts and
 /// gate read its own mixture of the level below, and the shared experts and gate the shared mixture; towers read the last level's:
 /// trunk.l{j}.expert.shared{i}.weight  [S, K]    expert = relu(W·input + b); bias [S]
 /// trunk.l{j}.expert.{task}.{i}.weight [S, K]    of the candidate tasks but next_item; bias [S]
@@ -47,6 +51,7 @@ namespace GrpcRec.Engine.Models;
 /// task.{name}.tower.bias     [D]
 /// task.{name}.output.weight  [C, D] (or [C, S], [C, H] when D = 0)
 /// task.{name}.output.bias    [C]
+/// task.{name}.item_bias      [V]                added to the logit of a candidate; only where the manifest says so
 /// binary that needs the outcome of another first: logit(σ(own)·σ(given)), ChainedLogit; regression: offset + scale·output, in its own unit
 /// </code>
 /// </summary>
@@ -86,6 +91,9 @@ public static class ModelTensors
     public static string TowerWeight(string task) => $"task.{task}.tower.weight";
     public static string TowerBias(string task) => $"task.{task}.tower.bias";
     public static string OutputWeight(string task) => $"task.{task}.output.weight";
+    public static string TaskItemBias(string task) => $"task.{task}.item_bias";
+    public static string EventFeature(string feature) => $"embedding.feature.{feature}";
+    public static string RequestFeature(string feature) => $"embedding.request.{feature}";
     public static string OutputBias(string task) => $"task.{task}.output.bias";
 
     /// <summary>Rows of H in a recurrent layer's weights.</summary>
@@ -106,7 +114,11 @@ public static class ModelTensors
         var shapes = new Dictionary<string, int[]> { [ItemEmbedding] = [v, e] };
         if (encoder.BehaviorEmbeddingSize > 0)
             shapes[BehaviorEmbedding] = [manifest.Behaviors.Count, encoder.BehaviorEmbeddingSize];
-        AddEncoder(shapes, encoder);
+        foreach (var feature in manifest.EventFeatures)
+            shapes[EventFeature(feature.Name)] = [feature.CountOf(manifest.Categories.Count), feature.EmbeddingSize];
+        foreach (var feature in manifest.RequestFeatures)
+            shapes[RequestFeature(feature.Name)] = [feature.Count, feature.EmbeddingSize];
+        AddEncoder(shapes, manifest);
         if (manifest.Tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem))
             AddTrunk(shapes, manifest);
 
@@ -131,9 +143,35 @@ public static class ModelTensors
 
             shapes[OutputWeight(task.Name)] = [task.OutputWidth, d > 0 ? d : width];
             shapes[OutputBias(task.Name)] = [task.OutputWidth];
+            if (task.ItemBias)
+                shapes[TaskItemBias(task.Name)] = [v];
         }
 
         return shapes;
+    }
+
+    /// <summary>The embeddings that an event's columns are gathered from, side by side, with their widths.</summary>
+    public static IEnumerable<(string Tensor, int Width)> EventColumns(ModelManifest manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        // What depends on the item alone comes first, so that an engine may fold each side into a table of its own.
+        yield return (ItemEmbedding, manifest.Encoder.EmbeddingSize);
+        foreach (var feature in manifest.EventFeatures.Where(feature => feature.Source == FeatureSource.ItemCategory))
+            yield return (EventFeature(feature.Name), feature.EmbeddingSize);
+        if (manifest.Encoder.BehaviorEmbeddingSize > 0)
+            yield return (BehaviorEmbedding, manifest.Encoder.BehaviorEmbeddingSize);
+        foreach (var feature in manifest.EventFeatures.Where(feature => feature.Source != FeatureSource.ItemCategory))
+            yield return (EventFeature(feature.Name), feature.EmbeddingSize);
+    }
+
+    /// <summary>I.</summary>
+    public static int EventWidth(ModelManifest manifest) => EventColumns(manifest).Sum(column => column.Width);
+
+    /// <summary>H + R: what the trunk of the candidate tasks reads of a sequence and its request.</summary>
+    public static int StateWidth(ModelManifest manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        return manifest.Encoder.HiddenSize + manifest.RequestFeatures.Sum(feature => feature.EmbeddingSize);
     }
 
     /// <summary>Of the names of a recurrent layer's tensors.</summary>
@@ -146,9 +184,10 @@ public static class ModelTensors
         _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} is not recurrent"),
     };
 
-    private static void AddEncoder(Dictionary<string, int[]> shapes, EncoderManifest encoder)
+    private static void AddEncoder(Dictionary<string, int[]> shapes, ModelManifest manifest)
     {
-        int h = encoder.HiddenSize, input = encoder.EmbeddingSize + encoder.BehaviorEmbeddingSize;
+        var encoder = manifest.Encoder;
+        int h = encoder.HiddenSize, input = EventWidth(manifest);
         switch (encoder.Kind)
         {
             case EncoderKind.Bag:
@@ -191,7 +230,7 @@ public static class ModelTensors
     {
         var encoder = manifest.Encoder;
         var trunk = encoder.Trunk;
-        int e = encoder.EmbeddingSize, h = encoder.HiddenSize, s = encoder.BottomSize;
+        int e = encoder.EmbeddingSize, h = StateWidth(manifest), s = encoder.BottomSize;
         shapes[BottomProjectionWeight] = [e, h];
         if (trunk.Kind == TrunkKind.SharedBottom)
         {

@@ -10,6 +10,7 @@ internal readonly record struct HeadColumn(TaskManifest Task, int Offset);
 internal sealed class HeadLayout
 {
     private readonly int _categories;
+    private readonly IReadOnlyList<RequestFeatureManifest> _requests;
 
     // Columns of a task that needs another's outcome first, and of that other, in the manifest's order.
     private readonly (int Own, int Given)[] _chains;
@@ -17,6 +18,7 @@ internal sealed class HeadLayout
     public HeadLayout(ModelManifest manifest)
     {
         _categories = manifest.Categories.Count;
+        _requests = manifest.RequestFeatures;
         CatalogSize = manifest.CatalogSize;
         var candidate = new List<HeadColumn>();
         var sequence = new List<HeadColumn>();
@@ -64,6 +66,17 @@ internal sealed class HeadLayout
         {
             for (var row = 0; row < logits.Length; row += CandidateWidth)
                 logits[row + own] = ChainedLogit.Of(logits[row + own], logits[row + given]);
+        }
+    }
+
+    public void CheckRequest(ReadOnlySpan<int> request)
+    {
+        if (!request.IsEmpty && request.Length != _requests.Count)
+            throw new ArgumentException($"{request.Length} request features where {_requests.Count} are due, or none", nameof(request));
+        for (var n = 0; n < request.Length; n++)
+        {
+            if ((uint)request[n] >= (uint)_requests[n].Count)
+                throw new ArgumentOutOfRangeException(nameof(request), $"index {request[n]} of request feature {_requests[n].Name} is not from 0 to {_requests[n].Count - 1}");
         }
     }
 

@@ -7,7 +7,7 @@ namespace GrpcRec.Engine.Steps;
 public readonly record struct Slot(int Index);
 
 /// <param name="Item">Dense item id, 0…V-1.</param>
-/// <param name="Behavior">Dense behaviour id.</param>
+/// <param name="Behavior">Dense behaviour id; of a model with event features the event's kind (<see cref="EventKinds"/>).</param>
 public readonly record struct StepEvent(Slot Slot, int Item, int Behavior);
 
 /// <summary>A run of events of one sequence: they stand at [Start, Start + Count) in the arrays of <see cref="IStepEngine.Advance"/>.</summary>
@@ -62,16 +62,26 @@ public interface IStepEngine : IDisposable
     /// not depend on the state is computed for the whole run at once. A slot stands at most once in <paramref name="runs"/>.
     /// </summary>
     /// <param name="items">Dense item ids that the runs refer to.</param>
-    /// <param name="behaviors">[the same length] dense behaviour ids.</param>
+    /// <param name="behaviors">[the same length] dense behaviour ids; of a model with event features kinds (<see cref="EventKinds"/>).</param>
     void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors);
 
     /// <param name="hidden">[H] top layer's hidden state, written.</param>
     void ReadHidden(Slot slot, Span<float> hidden);
 
-    /// <summary>Logits (no sigmoid, no softmax) of every candidate task.</summary>
+    /// <summary>Logits (no sigmoid, no softmax) of every candidate task, where nothing is known of the request.</summary>
     /// <param name="items">[N] dense item ids.</param>
     /// <param name="logits">[N, CandidateWidth], row-major, written.</param>
     void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits);
+
+    /// <summary>The same with a request's features.</summary>
+    /// <param name="request">[features] indices (<see cref="RequestFeatures"/>), the same for all candidates; empty: nothing is known.</param>
+    /// <exception cref="NotSupportedException">The engine reads no request features, and one is known.</exception>
+    void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
+    {
+        if (request.ContainsAnyExcept(0))
+            throw new NotSupportedException($"{Name} reads no request features");
+        ScoreCandidates(slot, items, logits);
+    }
 
     /// <param name="logits">[SequenceWidth] written.</param>
     void ScoreSequence(Slot slot, Span<float> logits);

@@ -14,7 +14,7 @@ internal sealed class OnnxBag(OnnxGraph graph) : OnnxEncoder(graph)
         var present = Graph.ToFloat(Graph.Node("Less", [places, lengths]));
 
         // 2. Their mean [B, I]; of none it is zero.
-        var events = Graph.Node("Mul", [Events(ItemIds, BehaviorIds), Graph.Unsqueeze(present, 2)]);
+        var events = Graph.Node("Mul", [Events(ids => ids), Graph.Unsqueeze(present, 2)]);
         var sum = Graph.Node("ReduceSum", [events, Graph.Integers(1)], null, OnnxGraph.Attribute("keepdims", 0));
         var x = Graph.Node("Div", [sum, Graph.ToFloat(Graph.Node("Max", [lengths, Graph.Integers(1)]))]);
 

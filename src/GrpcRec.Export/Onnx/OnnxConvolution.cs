@@ -15,9 +15,7 @@ internal sealed class OnnxConvolution(OnnxGraph graph) : OnnxEncoder(graph)
         places = Graph.Node("Max", [places, Graph.Integers(0)]);
 
         // 2. Its events [B, L, I].
-        var items = InWindow(ItemIds, places);
-        var behaviors = ReadsBehaviors ? InWindow(BehaviorIds, places) : "";
-        var window = Graph.Node("Mul", [Events(items, behaviors), Graph.Unsqueeze(present, 2)]);
+        var window = Graph.Node("Mul", [Events(ids => InWindow(ids, places)), Graph.Unsqueeze(present, 2)]);
 
         // 3. Filters, all features side by side.
         var columns = Graph.Node("Transpose", [window], null, OnnxGraph.Attribute("perm", 0, 2, 1));

@@ -13,6 +13,9 @@ internal abstract class OnnxEncoder(OnnxGraph graph)
     public const string Lengths = "lengths";
     public const string Hidden = "hidden";
 
+    /// <summary>Input with the indices [B, T] of an event feature that is not the item's own.</summary>
+    public static string EventInput(string feature) => "event." + feature;
+
     protected OnnxGraph Graph => graph;
 
     protected EncoderManifest Encoder => graph.Manifest.Encoder;
@@ -20,7 +23,7 @@ internal abstract class OnnxEncoder(OnnxGraph graph)
     protected bool ReadsBehaviors => Encoder.BehaviorEmbeddingSize > 0;
 
     /// <summary>I, width of an event.</summary>
-    protected int EventWidth => Encoder.EmbeddingSize + Encoder.BehaviorEmbeddingSize;
+    protected int EventWidth => ModelTensors.EventWidth(graph.Manifest);
 
     public static OnnxEncoder Create(OnnxGraph graph, OnnxOptions options) => graph.Manifest.Encoder.Kind switch
     {
@@ -32,12 +35,23 @@ internal abstract class OnnxEncoder(OnnxGraph graph)
     /// <summary>Adds the nodes that end in <see cref="Hidden"/> [B, H].</summary>
     public abstract void Build();
 
+    /// <summary>The features that are inputs of their own: an item's category goes with its id.</summary>
+    public static IEnumerable<EventFeatureManifest> InputFeatures(ModelManifest manifest) =>
+        manifest.EventFeatures.Where(feature => feature.Source != FeatureSource.ItemCategory);
+
     /// <summary>Embeddings of events: [.., I] of ids of any shape.</summary>
-    /// <param name="behaviors">Not read by a model without behaviours.</param>
-    protected string Events(string items, string behaviors)
+    /// <param name="place">From an input's name to its values in the places wanted, all of one shape.</param>
+    protected string Events(Func<string, string> place)
     {
-        var embedded = Graph.Rows(ModelTensors.ItemEmbedding, items);
-        return ReadsBehaviors ? Graph.Concat(-1, [embedded, Graph.Rows(ModelTensors.BehaviorEmbedding, behaviors)]) : embedded;
+        var items = place(ItemIds);
+        List<string> parts = [Graph.Rows(ModelTensors.ItemEmbedding, items)];
+        foreach (var feature in Graph.Manifest.EventFeatures.Where(feature => feature.Source == FeatureSource.ItemCategory))
+            parts.Add(Graph.Rows(ModelTensors.EventFeature(feature.Name), Graph.Categories(items)));
+        if (ReadsBehaviors)
+            parts.Add(Graph.Rows(ModelTensors.BehaviorEmbedding, place(BehaviorIds)));
+        foreach (var feature in InputFeatures(Graph.Manifest))
+            parts.Add(Graph.Rows(ModelTensors.EventFeature(feature.Name), place(EventInput(feature.Name))));
+        return Graph.Concat(-1, parts.ToArray());
     }
 
     /// <summary>The lengths as int64 [B, 1].</summary>

@@ -79,6 +79,20 @@ internal sealed class OnnxGraph(ModelArtifact model, OnnxOptions options)
         return name;
     }
 
+    /// <summary>Index of the items' category as a feature: 0 where an item has none.</summary>
+    /// <param name="items">Dense ids of any shape.</param>
+    public string Categories(string items)
+    {
+        const string name = "item_category";
+        if (_weights.Add(name))
+        {
+            long[] indices = [.. model.Items.Items.Select(item => item.Category + 1L)];
+            AddTensor(name, TensorProto.Types.DataType.Int64, MemoryMarshal.AsBytes(indices.AsSpan()).ToArray(), [indices.Length]);
+        }
+
+        return Node("Gather", [name, items], null, Attribute("axis", 0));
+    }
+
     /// <summary>A single int64, with no axis.</summary>
     public string Integer(long value)
     {

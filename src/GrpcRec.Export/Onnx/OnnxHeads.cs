@@ -56,10 +56,16 @@ internal sealed class OnnxHeads(OnnxGraph graph, OnnxOptions options)
     {
         if (_manifest.Encoder.TowerSize > 0)
             x = graph.Relu(Linear(x, ModelTensors.TowerWeight(task.Name), ModelTensors.TowerBias(task.Name)));
-        if (task.Given is null)
-            Linear(x, ModelTensors.OutputWeight(task.Name), ModelTensors.OutputBias(task.Name), Logits(task.Name));
-        else
-            Chain(Linear(x, ModelTensors.OutputWeight(task.Name), ModelTensors.OutputBias(task.Name)), Logits(task.Given), Logits(task.Name));
+        var last = task.Given is null && !task.ItemBias;
+        var own = Linear(x, ModelTensors.OutputWeight(task.Name), ModelTensors.OutputBias(task.Name), last ? Logits(task.Name) : null);
+        if (task.ItemBias)
+        {
+            var terms = graph.Unsqueeze(graph.Rows(ModelTensors.TaskItemBias(task.Name), OnnxTrunk.CandidateIds), 2);
+            own = graph.Sum(own, terms, task.Given is null ? Logits(task.Name) : null);
+        }
+
+        if (task.Given is not null)
+            Chain(own, Logits(task.Given), Logits(task.Name));
     }
 
     /// <summary>logit(σ(x)·σ(y)) = -log(e⁻ˣ + e⁻ʸ + e⁻ˣ⁻ʸ).</summary>

@@ -7,7 +7,9 @@ namespace GrpcRec.Export.Onnx;
 
 /// <summary>
 /// A model as one ONNX file. Inputs: <c>item_ids</c> and (when the model reads them) <c>behavior_ids</c> [batch, time] int64, dense ids,
-/// padded at the end; <c>lengths</c> [batch] int32, 0 allowed; <c>candidate_ids</c> [batch, candidates] int64 when a task reads one.
+/// padded at the end, <c>event.{feature}</c> of the same shape for each event feature but those of the item, and <c>request.{feature}</c> [batch]
+/// int64 for each request feature that a task reads: indices, 0 for what is not known; <c>lengths</c> [batch] int32, 0 allowed;
+/// <c>candidate_ids</c> [batch, candidates] int64 when a task reads one.
 /// Outputs: <c>hidden</c> [batch, H]; <c>logits.{task}</c> [batch, candidates, C], or [batch, C] of a task without candidates, or
 /// [batch, V] of next_item.
 /// </summary>
@@ -43,10 +45,16 @@ public static class OnnxModel
         graph.Input(OnnxEncoder.ItemIds, TensorProto.Types.DataType.Int64, "Dense item ids of the events, oldest first, padded at the end by any valid id.", "batch", "time");
         if (manifest.Encoder.BehaviorEmbeddingSize > 0)
             graph.Input(OnnxEncoder.BehaviorIds, TensorProto.Types.DataType.Int64, "Dense behaviour ids of the events.", "batch", "time");
+        foreach (var feature in OnnxEncoder.InputFeatures(manifest))
+            graph.Input(OnnxEncoder.EventInput(feature.Name), TensorProto.Types.DataType.Int64, Meaning(feature), "batch", "time");
         if (options.ReadsLengths)
             graph.Input(OnnxEncoder.Lengths, TensorProto.Types.DataType.Int32, "Events of each sequence.", "batch");
         if (OnnxHeads.ReadsCandidates(manifest, options))
+        {
             graph.Input(OnnxTrunk.CandidateIds, TensorProto.Types.DataType.Int64, "Dense ids of the items to score.", "batch", "candidates");
+            foreach (var feature in manifest.RequestFeatures)
+                graph.Input(OnnxTrunk.RequestInput(feature.Name), TensorProto.Types.DataType.Int64, "1 + the place of the request's value among the manifest's; 0: not known.", "batch");
+        }
 
         // 2. Encoder and heads.
         OnnxEncoder.Create(graph, options).Build();
@@ -55,6 +63,13 @@ public static class OnnxModel
 
         return Wrap(graph);
     }
+
+    private static string Meaning(EventFeatureManifest feature) => feature.Source switch
+    {
+        FeatureSource.Context => "1 + the place of the event's value among the manifest's; 0: not known.",
+        FeatureSource.TimeGap => "1 + the manifest's boundaries at or below the milliseconds since the event before; 0: not known.",
+        _ => "1 + the manifest's boundaries at or below the event's value; 0: none.",
+    };
 
     /// <summary>A finished graph with what is to be known of it.</summary>
     internal static ModelProto Wrap(OnnxGraph graph)

@@ -27,9 +27,7 @@ internal sealed class OnnxRecurrent(OnnxGraph graph, OnnxOptions options) : Onnx
     public override void Build()
     {
         // Operators read time first: [T, B, I].
-        var items = Graph.Node("Transpose", [ItemIds], null, OnnxGraph.Attribute("perm", 1, 0));
-        var behaviors = ReadsBehaviors ? Graph.Node("Transpose", [BehaviorIds], null, OnnxGraph.Attribute("perm", 1, 0)) : "";
-        var x = Events(items, behaviors);
+        var x = Events(ids => Graph.Node("Transpose", [ids], null, OnnxGraph.Attribute("perm", 1, 0)));
         for (var layer = 0; layer < Encoder.Layers; layer++)
         {
             var last = layer == Encoder.Layers - 1;

@@ -8,24 +8,30 @@ internal sealed class OnnxTrunk(OnnxGraph graph, string[] tasks)
 {
     public const string CandidateIds = "candidate_ids";
 
+    /// <summary>Input with the indices [B] of a request feature.</summary>
+    public static string RequestInput(string feature) => "request." + feature;
+
     private TrunkManifest Trunk => graph.Manifest.Encoder.Trunk;
 
     /// <returns>[tasks] names of what each task's tower reads, each [B, N, S].</returns>
     public string[] Build()
     {
-        // The interaction x = p∘e, p = W·h.
-        var hidden = graph.Unsqueeze(OnnxEncoder.Hidden, 1);
+        // What is known of the sequence and its request, s = h ‖ r: [B, 1, H + R].
+        string[] parts = [OnnxEncoder.Hidden, .. graph.Manifest.RequestFeatures.Select(feature => graph.Rows(ModelTensors.RequestFeature(feature.Name), RequestInput(feature.Name)))];
+        var state = graph.Unsqueeze(graph.Concat(-1, parts), 1);
+
+        // The interaction x = p∘e, p = W·s.
         var item = graph.Rows(ModelTensors.ItemEmbedding, CandidateIds);
-        var interaction = graph.Node("Mul", [graph.Product(hidden, ModelTensors.BottomProjectionWeight), item]);
+        var interaction = graph.Node("Mul", [graph.Product(state, ModelTensors.BottomProjectionWeight), item]);
         if (Trunk.Kind == TrunkKind.SharedBottom)
         {
-            var bottom = Bottom(hidden, item, interaction);
+            var bottom = Bottom(state, item, interaction);
             return Array.ConvertAll(tasks, _ => bottom);
         }
 
-        // h beside each candidate: [B, 1, H] to [B, N, H].
+        // s beside each candidate: [B, 1, H + R] to [B, N, H + R].
         var shape = graph.Node("Shape", [CandidateIds]);
-        var each = graph.Node("Expand", [hidden, graph.Concat(0, [shape, graph.Integers(1)])]);
+        var each = graph.Node("Expand", [state, graph.Concat(0, [shape, graph.Integers(1)])]);
         var input = graph.Concat(-1, [each, item, interaction]);
         var own = Array.ConvertAll(tasks, _ => input);
         var shared = input;
@@ -34,12 +40,12 @@ internal sealed class OnnxTrunk(OnnxGraph graph, string[] tasks)
         return own;
     }
 
-    /// <summary>relu(W_h·h + W_e·e + W_x·x + b).</summary>
-    private string Bottom(string hidden, string item, string interaction)
+    /// <summary>relu(W_s·s + W_e·e + W_x·x + b).</summary>
+    private string Bottom(string state, string item, string interaction)
     {
-        var fromHidden = graph.Sum(graph.Product(hidden, ModelTensors.BottomHiddenWeight), graph.Weight(ModelTensors.BottomBias));
+        var fromState = graph.Sum(graph.Product(state, ModelTensors.BottomHiddenWeight), graph.Weight(ModelTensors.BottomBias));
         var fromItem = graph.Sum(graph.Product(item, ModelTensors.BottomItemWeight), graph.Product(interaction, ModelTensors.BottomInteractionWeight));
-        return graph.Relu(graph.Sum(fromHidden, fromItem));
+        return graph.Relu(graph.Sum(fromState, fromItem));
     }
 
     /// <returns>[tasks] each task's mixture, and the shared one; the last level has none and gives its input.</returns>

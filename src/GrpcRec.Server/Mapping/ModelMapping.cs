@@ -10,6 +10,9 @@ namespace GrpcRec.Server.Mapping;
 /// <summary>From the registry's versions to the wire, and the names that a caller gives.</summary>
 public static class ModelMapping
 {
+    /// <summary>Values told of one feature, so that a list of many models stays within a message.</summary>
+    private const int MaxFeatureValues = 100;
+
     public static Model ToWire(VersionInfo version)
     {
         var model = new Model
@@ -87,11 +90,37 @@ public static class ModelMapping
         model.CatalogSize = manifest.CatalogSize;
         model.Behaviors.AddRange(manifest.Behaviors);
         model.Tasks.AddRange(manifest.Tasks.Select(ToWire));
+        model.EventFeatures.AddRange(manifest.EventFeatures.Select(ToWire));
+        model.RequestFeatures.AddRange(manifest.RequestFeatures.Select(ToWire));
         model.MaxSequenceLength = manifest.MaxSequenceLength;
         model.ParameterCount = manifest.ParameterCount;
         foreach (var (name, value) in manifest.Metrics)
             model.Metrics[name] = value;
     }
+
+    private static Feature ToWire(EventFeatureManifest feature) => new()
+    {
+        Name = feature.Name,
+        Source = feature.Source switch
+        {
+            Engine.Models.FeatureSource.Context => V1.FeatureSource.Context,
+            Engine.Models.FeatureSource.TimeGap => V1.FeatureSource.TimeGap,
+            Engine.Models.FeatureSource.Value => V1.FeatureSource.Value,
+            Engine.Models.FeatureSource.ItemCategory => V1.FeatureSource.ItemCategory,
+            _ => V1.FeatureSource.Unspecified,
+        },
+        Values = { feature.Values.Take(MaxFeatureValues) },
+        ValueCount = feature.Values.Count,
+        Boundaries = { feature.Boundaries },
+    };
+
+    private static Feature ToWire(RequestFeatureManifest feature) => new()
+    {
+        Name = feature.Name,
+        Source = V1.FeatureSource.Context,
+        Values = { feature.Values.Take(MaxFeatureValues) },
+        ValueCount = feature.Values.Count,
+    };
 
     private static V1.Task ToWire(TaskManifest task) => new()
     {

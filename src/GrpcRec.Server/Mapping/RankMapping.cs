@@ -15,6 +15,7 @@ public sealed class RankMapping
     private readonly RankRequest _request;
     private readonly ModelHandle _model;
     private readonly SequenceInput _sequence;
+    private readonly int[] _features;
     private readonly IReadOnlyList<WeightedTask> _objective;
 
     // Dense ids, ascending and different: seen or blocked.
@@ -33,6 +34,7 @@ public sealed class RankMapping
         _request = request;
         _model = model;
         _sequence = SequenceMapping.Read(request.User, model, limits, violations);
+        _features = model.RequestFeatures.Of(ContextMapping.Read(request.Context, "context", model.RequestContextNames, "requests", limits, violations));
         _objective = ObjectiveMapping.Read(request, model.Tasks, limits, violations);
         var blocked = ReadIds(request.BlockedItemIds, "blocked_item_ids", limits.MaxBlocked, model, limits, violations, out _);
         _excluded = Ascending(blocked.Concat(request.ExcludeSeen ? _sequence.Seen : []));
@@ -55,7 +57,8 @@ public sealed class RankMapping
     public BatchRequest ToBatch(TimeSpan? timeout, CancellationToken cancellationToken) => new()
     {
         Items = _sequence.Items,
-        Behaviors = _sequence.Behaviors,
+        Behaviors = _sequence.Kinds,
+        RequestFeatures = _features,
         Candidates = _scored ?? [],
         // Candidates may be more than the catalogue has, by repetition or unknown ones.
         RankK = _scored is null ? Math.Min(_request.K, _model.Manifest.CatalogSize) : 0,

@@ -13,6 +13,7 @@ public sealed class ScoreMapping
     private readonly ScoreRequest _request;
     private readonly ModelHandle _model;
     private readonly SequenceInput _sequence;
+    private readonly int[] _features;
     private readonly TaskColumn[] _candidateTasks;
     private readonly TaskColumn[] _sequenceTasks;
 
@@ -26,6 +27,7 @@ public sealed class ScoreMapping
         _request = request;
         _model = model;
         _sequence = SequenceMapping.Read(request.User, model, limits, violations);
+        _features = model.RequestFeatures.Of(ContextMapping.Read(request.Context, "context", model.RequestContextNames, "requests", limits, violations));
         var wanted = ReadTasks(request, model.Tasks, limits, violations);
         _candidateTasks = [.. model.Tasks.Candidate.Where(column => wanted is null || wanted.Contains(column.Task.Name))];
         _sequenceTasks = [.. model.Tasks.Sequence.Where(column => wanted is null || wanted.Contains(column.Task.Name))];
@@ -38,7 +40,8 @@ public sealed class ScoreMapping
     public BatchRequest ToBatch(TimeSpan? timeout, CancellationToken cancellationToken) => new()
     {
         Items = _sequence.Items,
-        Behaviors = _sequence.Behaviors,
+        Behaviors = _sequence.Kinds,
+        RequestFeatures = _features,
         Candidates = _candidateTasks.Length == 0 ? [] : Array.FindAll(_candidates, item => item != Unknown),
         WantsSequenceScores = _sequenceTasks.Length > 0,
         Timeout = timeout,

@@ -1,5 +1,6 @@
 using System.Text;
 using Google.Protobuf.Collections;
+using GrpcRec.Engine.Models;
 using GrpcRec.Serving.Admission;
 using GrpcRec.Serving.Registry;
 using GrpcRec.V1;
@@ -8,10 +9,10 @@ namespace GrpcRec.Server.Mapping;
 
 /// <summary>What a model reads of a user's behaviour.</summary>
 /// <param name="Items">[T] dense ids of the events read, oldest first.</param>
-/// <param name="Behaviors">[T] dense ids.</param>
+/// <param name="Kinds">[T] dense behaviour ids; with event features their kinds (<see cref="EventKinds"/>).</param>
 /// <param name="Seen">Dense ids of all known events, also those that are too old to be read.</param>
 /// <param name="Reading">What became of the events.</param>
-public sealed record SequenceInput(int[] Items, int[] Behaviors, int[] Seen, SequenceReading Reading);
+public sealed record SequenceInput(int[] Items, int[] Kinds, int[] Seen, SequenceReading Reading);
 
 /// <summary>From <see cref="UserState"/> to dense ids.</summary>
 public static class SequenceMapping
@@ -61,9 +62,9 @@ public static class SequenceMapping
     {
         const string path = "user.sequence.events";
         var items = new int[events.Count];
-        var behaviors = new int[events.Count];
+        var kinds = new int[events.Count];
         var known = 0;
-        long latest = 0;
+        long latest = 0, previous = 0;
         for (var i = 0; i < events.Count; i++)
         {
             var one = events[i];
@@ -73,6 +74,7 @@ public static class SequenceMapping
                 violations.Add($"{path}[{i}].behavior", ViolationReason.UnknownName, $"The model does not know {Violations.Quote(one.Behavior)}; it knows {Violations.Choices(model.Manifest.Behaviors)}.");
             if (one.HasValue && !double.IsFinite(one.Value))
                 violations.Add($"{path}[{i}].value", ViolationReason.NotFinite, $"It is {one.Value}; give a finite number, or leave it out.");
+            var context = one.Context is null ? null : ContextMapping.Read(one.Context, $"{path}[{i}].context", model.EventContextNames, "events", limits, violations);
             // 0 means unknown, and says nothing about the order.
             if (one.TimestampMs != 0)
             {
@@ -85,11 +87,12 @@ public static class SequenceMapping
             if (!usable || !model.Items.TryGetDenseId(one.ItemId, out var item))
                 continue;
             items[known] = item;
-            behaviors[known++] = behavior;
+            kinds[known++] = model.Kinds.Of(behavior, new EventValues(previous, one.TimestampMs, one.HasValue ? one.Value : double.NaN, context));
+            previous = one.TimestampMs;
         }
 
         var read = Math.Min(known, model.Manifest.MaxSequenceLength);
         var reading = new SequenceReading { EventsUsed = read, UnknownEvents = events.Count - known, TruncatedEvents = known - read };
-        return new SequenceInput(items[(known - read)..known], behaviors[(known - read)..known], known == items.Length ? items : items[..known], reading);
+        return new SequenceInput(items[(known - read)..known], kinds[(known - read)..known], known == items.Length ? items : items[..known], reading);
     }
 }

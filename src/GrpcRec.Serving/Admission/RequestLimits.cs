@@ -23,6 +23,15 @@ public sealed record RequestLimits
     /// <summary>Categories that a Rank allows or blocks.</summary>
     [Range(0, 1_000_000)] public int MaxCategories { get; init; } = 1_000;
 
+    /// <summary>Named values in a context.</summary>
+    [Range(0, 1_000)] public int MaxContextValues { get; init; } = 16;
+
+    /// <summary>UTF-8 bytes of a name in a context: as many as a feature's may have.</summary>
+    [Range(1, 1_024)] public int MaxContextNameBytes { get; init; } = 64;
+
+    /// <summary>UTF-8 bytes of a value in a context.</summary>
+    [Range(1, 65_536)] public int MaxContextValueBytes { get; init; } = 256;
+
     /// <summary>Tasks or objective entries that a request names.</summary>
     [Range(1, 10_000)] public int MaxTasks { get; init; } = 64;
 

@@ -59,7 +59,7 @@ internal sealed class AnswerStage(IStepEngine engine, Func<Exception, Rejection>
             if (items.Length > 0)
             {
                 request.CandidateLogits = new float[items.Length * engine.CandidateWidth];
-                engine.ScoreCandidates(request.Slot!.Value, items, request.CandidateLogits);
+                engine.ScoreCandidates(request.Slot!.Value, request.RequestFeatures, items, request.CandidateLogits);
             }
 
             if (request.WantsSequenceScores && engine.SequenceWidth > 0)

@@ -16,8 +16,11 @@ public sealed class BatchRequest : IValueTaskSource<Rejection?>
     /// <summary>[T] dense item ids, oldest first. Empty: the zero state answers.</summary>
     public required int[] Items { get; init; }
 
-    /// <summary>[T] dense behaviour ids.</summary>
+    /// <summary>[T] dense behaviour ids; with event features their kinds.</summary>
     public required int[] Behaviors { get; init; }
+
+    /// <summary>Indices of the request's features, which hold for all candidates; empty: nothing is known.</summary>
+    public int[] RequestFeatures { get; init; } = [];
 
     /// <summary>[N] dense ids of items to score.</summary>
     public int[] Candidates { get; init; } = [];

@@ -18,6 +18,10 @@ internal sealed class LoadedVersion
         _onIdle = onIdle;
         Tasks = new TaskLayout(artifact.Manifest);
         Behaviors = artifact.Manifest.Behaviors.Select((name, id) => KeyValuePair.Create(name, id)).ToDictionary(StringComparer.Ordinal);
+        Kinds = new EventKinds(artifact.Manifest);
+        RequestFeatures = new RequestFeatures(artifact.Manifest);
+        EventContextNames = [.. Kinds.Features.Where(feature => feature.Source == FeatureSource.Context).Select(feature => feature.Name)];
+        RequestContextNames = [.. RequestFeatures.Features.Select(feature => feature.Name)];
         Categories = artifact.Manifest.Categories.Select((name, id) => KeyValuePair.Create(name, id)).ToDictionary(StringComparer.Ordinal);
     }
 
@@ -26,6 +30,10 @@ internal sealed class LoadedVersion
     public TaskLayout Tasks { get; }
     public IReadOnlyDictionary<string, int> Behaviors { get; }
     public IReadOnlyDictionary<string, int> Categories { get; }
+    public EventKinds Kinds { get; }
+    public RequestFeatures RequestFeatures { get; }
+    public IReadOnlyCollection<string> EventContextNames { get; }
+    public IReadOnlyCollection<string> RequestContextNames { get; }
     public string Name => Artifact.Manifest.Name;
     public string Version => Artifact.Manifest.Version;
 

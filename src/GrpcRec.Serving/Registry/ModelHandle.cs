@@ -22,6 +22,18 @@ public sealed class ModelHandle : IDisposable
     /// <summary>Dense category ids by name.</summary>
     public IReadOnlyDictionary<string, int> Categories => Version.Categories;
 
+    /// <summary>From an event's behaviour and features to what the engine reads.</summary>
+    public EventKinds Kinds => Version.Kinds;
+
+    /// <summary>From a request's context to what the heads read.</summary>
+    public RequestFeatures RequestFeatures => Version.RequestFeatures;
+
+    /// <summary>Names that an event's context may hold.</summary>
+    public IReadOnlyCollection<string> EventContextNames => Version.EventContextNames;
+
+    /// <summary>Names that a request's context may hold.</summary>
+    public IReadOnlyCollection<string> RequestContextNames => Version.RequestContextNames;
+
     public TaskLayout Tasks => Version.Tasks;
 
     public BatchScheduler Scheduler => Version.Scheduler;

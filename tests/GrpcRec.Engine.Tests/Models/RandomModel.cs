@@ -30,11 +30,17 @@ public sealed record ModelShape(
     /// <summary>Two further tasks: one that needs click first, and a regression.</summary>
     public bool Chain { get; init; }
 
+    /// <summary>An event feature of every source.</summary>
+    public bool Events { get; init; }
+
+    /// <summary>Two request features, and terms of the items in the first task and in one that needs it first.</summary>
+    public bool Requests { get; init; }
+
     /// <summary>Recurrent kinds begin at a zero state and read items through tables.</summary>
     public bool IsRecurrent => Kind is EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn or EncoderKind.MinGru;
 
     public override string ToString() =>
-        $"{Kind}{(Kind == EncoderKind.Gru ? $" {Reset}" : "")}{(Window > 0 ? $" {Window}/{string.Join(',', Heights)}x{Filters}" : "")} H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}{(Chain ? " chained" : "")}{(Experts > 0 ? $" {Trunk} {Experts}" : "")}";
+        $"{Kind}{(Kind == EncoderKind.Gru ? $" {Reset}" : "")}{(Window > 0 ? $" {Window}/{string.Join(',', Heights)}x{Filters}" : "")} H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}{(Chain ? " chained" : "")}{(Events ? " event features" : "")}{(Requests ? " request features" : "")}{(Experts > 0 ? $" {Trunk} {Experts}" : "")}";
 }
 
 /// <summary>Models with seeded random weights, of a size at which gates neither saturate nor vanish.</summary>
@@ -74,20 +80,37 @@ public static class RandomModel
         Behaviors = ["view", "click", "buy"],
         Categories = ["a", "b"],
         MaxSequenceLength = 300,
+        EventFeatures = shape.Events ? EventFeatures : [],
+        RequestFeatures = shape.Requests ? RequestFeatures : [],
         Tasks = shape.Tasks
             ?
             [
-                new TaskManifest { Name = "click", Kind = TaskKind.Binary, NeedsCandidate = true },
+                new TaskManifest { Name = "click", Kind = TaskKind.Binary, NeedsCandidate = true, ItemBias = shape.Requests },
                 new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true },
                 new TaskManifest { Name = "stars", Kind = TaskKind.Multiclass, NeedsCandidate = true, ClassNames = ["1", "2", "3"] },
                 new TaskManifest { Name = "leaves", Kind = TaskKind.Binary, NeedsCandidate = false },
                 new TaskManifest { Name = "category", Kind = TaskKind.Multiclass, NeedsCandidate = false, ClassNames = ["a", "b"] },
-                .. shape.Chain ? ChainTasks : [],
+                .. shape.Chain ? ChainTasks.Select(task => task with { ItemBias = shape.Requests && task.Name == "buy" }) : [],
             ]
             : [new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true }],
         Data = new DataFingerprint(new string('0', 64), 10, 2),
         Metrics = new Dictionary<string, double> { ["hr@10"] = 0.25 },
     };
+
+    // Those of the items stand first among an event's columns whatever their place here.
+    private static readonly EventFeatureManifest[] EventFeatures =
+    [
+        new() { Name = "tab", Source = FeatureSource.Context, EmbeddingSize = 3, Values = ["home", "search"] },
+        new() { Name = "shelf", Source = FeatureSource.ItemCategory, EmbeddingSize = 2 },
+        new() { Name = "gap", Source = FeatureSource.TimeGap, EmbeddingSize = 1, Boundaries = [1_000, 60_000] },
+        new() { Name = "watched", Source = FeatureSource.Value, EmbeddingSize = 2, Boundaries = [0.5] },
+    ];
+
+    private static readonly RequestFeatureManifest[] RequestFeatures =
+    [
+        new() { Name = "tab", EmbeddingSize = 4, Values = ["home", "search"] },
+        new() { Name = "age", EmbeddingSize = 3, Values = ["young", "old", "older"] },
+    ];
 
     private static readonly TaskManifest[] ChainTasks =
     [

@@ -8,6 +8,10 @@ internal sealed class ExactEncoder(ModelArtifact model)
     private readonly EncoderManifest _encoder = model.Manifest.Encoder;
     private readonly ExactTensors _tensors = new(model);
 
+    // What each kind stands for, counted out: the behaviour turns fastest, then the first feature that is not the item's.
+    private readonly int[][] _kinds = [.. OtherFeatures(model).Select(feature => feature.CountOf(model.Manifest.Categories.Count)).Prepend(model.Manifest.Behaviors.Count)
+        .Aggregate(new List<int[]> { Array.Empty<int>() }, (rows, count) => [.. Enumerable.Range(0, count).SelectMany(index => rows.Select(row => (int[])[.. row, index]))])];
+
     public double[] Hidden((int Item, int Behavior)[] events)
     {
         var inputs = Array.ConvertAll(events, Event);
@@ -21,9 +25,20 @@ internal sealed class ExactEncoder(ModelArtifact model)
 
     private double[] Event((int Item, int Behavior) e)
     {
-        var item = _tensors.Row(ModelTensors.ItemEmbedding, e.Item, _encoder.EmbeddingSize);
-        return _encoder.BehaviorEmbeddingSize == 0 ? item : [.. item, .. _tensors.Row(ModelTensors.BehaviorEmbedding, e.Behavior, _encoder.BehaviorEmbeddingSize)];
+        var kind = _kinds[e.Behavior];
+        return
+        [
+            .. _tensors.Row(ModelTensors.ItemEmbedding, e.Item, _encoder.EmbeddingSize),
+            .. model.Manifest.EventFeatures.Where(feature => feature.Source == FeatureSource.ItemCategory).SelectMany(feature => Feature(feature, model.Items.Items[e.Item].Category + 1)),
+            .. _encoder.BehaviorEmbeddingSize == 0 ? [] : _tensors.Row(ModelTensors.BehaviorEmbedding, kind[0], _encoder.BehaviorEmbeddingSize),
+            .. OtherFeatures(model).SelectMany((feature, place) => Feature(feature, kind[1 + place])),
+        ];
     }
+
+    private double[] Feature(EventFeatureManifest feature, int index) => _tensors.Row($"embedding.feature.{feature.Name}", index, feature.EmbeddingSize);
+
+    private static IEnumerable<EventFeatureManifest> OtherFeatures(ModelArtifact model) =>
+        model.Manifest.EventFeatures.Where(feature => feature.Source != FeatureSource.ItemCategory);
 
     /// <summary>Outputs of one layer for all events.</summary>
     private double[][] Recurrent(double[][] inputs, int layer)
@@ -65,7 +80,7 @@ internal sealed class ExactEncoder(ModelArtifact model)
 
     private double[] Bag(double[][] inputs)
     {
-        var width = _encoder.EmbeddingSize + _encoder.BehaviorEmbeddingSize;
+        var width = ModelTensors.EventWidth(model.Manifest);
         double[] x = [.. Enumerable.Range(0, width).Select(k => inputs.Select(input => input[k]).DefaultIfEmpty(0).Average())];
         for (var layer = 0; layer < _encoder.Layers; layer++)
         {
@@ -78,7 +93,7 @@ internal sealed class ExactEncoder(ModelArtifact model)
 
     private double[] Convolution(double[][] inputs)
     {
-        int width = _encoder.EmbeddingSize + _encoder.BehaviorEmbeddingSize, window = _encoder.WindowLength;
+        int width = ModelTensors.EventWidth(model.Manifest), window = _encoder.WindowLength;
         double At(int place, int k) => inputs.Length - window + place is >= 0 and var n ? inputs[n][k] : 0;
         var features = new List<double>();
         foreach (var height in _encoder.FilterHeights)

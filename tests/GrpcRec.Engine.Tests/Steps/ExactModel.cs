@@ -20,22 +20,30 @@ internal sealed class ExactModel(ModelArtifact model)
         return query.Zip(_tensors.Row(table, item, _encoder.EmbeddingSize), (q, e) => q * e).Sum() + model.Weights(ModelTensors.NextItemBias)[item];
     }
 
-    public double[] Candidate(double[] hidden, int item)
+    /// <param name="request">Indices of the request's features; none given: all 0.</param>
+    public double[] Candidate(double[] hidden, int item, params int[] request)
     {
-        var inputs = _tasks.Length > 0 ? Trunk(hidden, _tensors.Row(ModelTensors.ItemEmbedding, item, _encoder.EmbeddingSize)) : [];
+        double[] state = [.. hidden, .. model.Manifest.RequestFeatures.SelectMany((feature, n) => _tensors.Row($"embedding.request.{feature.Name}", request.ElementAtOrDefault(n), feature.EmbeddingSize))];
+        var inputs = _tasks.Length > 0 ? Trunk(state, _tensors.Row(ModelTensors.ItemEmbedding, item, _encoder.EmbeddingSize)) : [];
         return [.. model.Manifest.Tasks.Where(task => task.NeedsCandidate)
-            .SelectMany(task => task.Kind == TaskKind.NextItem ? [NextItem(hidden, item)] : Chained(task, inputs))];
+            .SelectMany(task => task.Kind == TaskKind.NextItem ? [NextItem(hidden, item)] : Chained(task, inputs, item))];
     }
 
     /// <summary>The logit of the product of all probabilities of the chain.</summary>
-    private double[] Chained(TaskManifest task, Dictionary<string, double[]> inputs)
+    private double[] Chained(TaskManifest task, Dictionary<string, double[]> inputs, int item)
     {
         if (task.Given is null)
-            return Tower(task, inputs[task.Name]);
+            return Biased(task, inputs, item);
         var p = 1.0;
         for (var one = task; one is not null; one = model.Manifest.Tasks.FirstOrDefault(other => other.Name == one.Given))
-            p /= 1 + Math.Exp(-Tower(one, inputs[one.Name])[0]);
+            p /= 1 + Math.Exp(-Biased(one, inputs, item)[0]);
         return [Math.Log(p / (1 - p))];
+    }
+
+    private double[] Biased(TaskManifest task, Dictionary<string, double[]> inputs, int item)
+    {
+        var logits = Tower(task, inputs[task.Name]);
+        return task.ItemBias ? [logits[0] + _tensors.Row($"task.{task.Name}.item_bias", item, 1)[0]] : logits;
     }
 
     public double[] Sequence(double[] hidden) => [.. model.Manifest.Tasks.Where(task => !task.NeedsCandidate).SelectMany(task => Tower(task, hidden))];

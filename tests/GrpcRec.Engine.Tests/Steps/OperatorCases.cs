@@ -54,6 +54,18 @@ public static class OperatorCases
         ModelShape.MinGru(130) with { Tasks = false, BehaviorEmbedding = 5 },
         new(16) { Chain = true },
         new(21, Trunk: TrunkKind.Ple, Experts: 2) { Chain = true },
+        new(19, Layers: 2, BehaviorEmbedding: 3) { Events = true },
+        new(16, Tasks: false) { Events = true },
+        ModelShape.Gru(33, ResetPlacement.AfterProduct) with { Events = true, BehaviorEmbedding = 2, Tied = false },
+        ModelShape.Gru(20, ResetPlacement.BeforeProduct) with { Events = true },
+        ModelShape.Rnn(18) with { Events = true, BehaviorEmbedding = 1 },
+        ModelShape.MinGru(17, layers: 2) with { Events = true, BehaviorEmbedding = 5 },
+        ModelShape.Bag(20, layers: 2) with { Events = true, BehaviorEmbedding = 4, Requests = true },
+        ModelShape.Cnn(12, window: 5, filters: 3, vertical: 2, 2, 3) with { Events = true, BehaviorEmbedding = 2 },
+        new(64, Bottom: 20) { Requests = true, Chain = true },
+        new(15, BehaviorEmbedding: 2, Tower: 0) { Events = true, Requests = true },
+        new(21, Trunk: TrunkKind.Mmoe, Experts: 2) { Requests = true },
+        new(18, Trunk: TrunkKind.Ple, Experts: 2) { Requests = true, Chain = true },
         ModelShape.Bag(1) with { Embedding = 1, Tower = 0 },
         ModelShape.Bag(40, layers: 2) with { Embedding = 19, BehaviorEmbedding = 4 },
         ModelShape.Bag(65, layers: 3) with { Tied = false, Bottom = 17, Trunk = TrunkKind.Cgc, Experts = 3 },
@@ -104,8 +116,12 @@ public static class OperatorCases
     public static (int Item, int Behavior)[][] Sequences(ModelShape shape, IEnumerable<int> lengths, int seed)
     {
         var random = new Random(seed);
-        return [.. lengths.Select(length => Enumerable.Range(0, length).Select(_ => (random.Next(shape.Catalog), random.Next(3))).ToArray())];
+        var kinds = new EventKinds(RandomModel.Manifest(shape)).Count;
+        return [.. lengths.Select(length => Enumerable.Range(0, length).Select(_ => (random.Next(shape.Catalog), random.Next(kinds))).ToArray())];
     }
+
+    /// <summary>Indices of the request's features, other ones for each n.</summary>
+    public static int[] Request(ModelShape shape, int n) => shape.Requests ? [n % 3, (n + 1) % 4] : [];
 
     /// <summary>Steps every sequence to its end, in batches of whoever has an event left, in an order that changes with each batch.</summary>
     public static Slot[] Run(IStepEngine engine, (int Item, int Behavior)[][] sequences, int maxBatch, int seed)

@@ -43,6 +43,9 @@ public sealed class OperatorTests
             var logits = new float[some.Length * engine.CandidateWidth];
             engine.ScoreCandidates(slots[n], some, logits);
             Close([.. some.SelectMany(item => exact.Candidate(h, item))], logits);
+            var request = OperatorCases.Request(shape, n);
+            engine.ScoreCandidates(slots[n], request, some, logits);
+            Close([.. some.SelectMany(item => exact.Candidate(h, item, request))], logits);
         }
     }
 
@@ -67,9 +70,9 @@ public sealed class OperatorTests
             Assert.Equal(together[n].Result, one.Result);
 
             var all = new float[items.Length * engine.CandidateWidth];
-            engine.ScoreCandidates(company[n], items, all);
+            engine.ScoreCandidates(company[n], OperatorCases.Request(shape, n), items, all);
             var single = new float[engine.CandidateWidth];
-            engine.ScoreCandidates(alone[n], [items[^1]], single);
+            engine.ScoreCandidates(alone[n], OperatorCases.Request(shape, n), [items[^1]], single);
             Assert.Equal(Bits(all[^engine.CandidateWidth..]), Bits(single));
         }
     }
@@ -117,6 +120,28 @@ public sealed class OperatorTests
         Assert.Throws<InvalidOperationException>(() => engine.ReadHidden(new Slot(-1), new float[7]));
         Assert.True(engine.TryRent(out var again));
         Assert.All(Hidden(engine, again), value => Assert.Equal(0, value));
+    }
+
+    [Theory]
+    [InlineData(Backend.Scalar)]
+    [InlineData(Backend.CpuTables)]
+    public void ScoreCandidates_RequestOutOfRange_Throws(Backend backend)
+    {
+        using var engine = OperatorCases.Create(RandomModel.Create(new ModelShape(7) { Requests = true }), backend);
+        Assert.True(engine.TryRent(out var slot));
+        var logits = new float[engine.CandidateWidth];
+        Assert.Throws<ArgumentException>(() => engine.ScoreCandidates(slot, [1], [0], logits));
+        Assert.Throws<ArgumentOutOfRangeException>(() => engine.ScoreCandidates(slot, [0, 4], [0], logits));
+        Assert.Throws<ArgumentOutOfRangeException>(() => engine.ScoreCandidates(slot, [-1, 0], [0], logits));
+        engine.ScoreCandidates(slot, [0, 0], [0], logits);
+        var nothing = new float[engine.CandidateWidth];
+        engine.ScoreCandidates(slot, [0], nothing);
+        Assert.Equal(nothing, logits);
+        engine.ScoreCandidates(slot, [2, 3], [0], logits);
+        Assert.NotEqual(nothing, logits);
+        // What was known of one request is not left for the next.
+        engine.ScoreCandidates(slot, [0], logits);
+        Assert.Equal(nothing, logits);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Steps;
 using GrpcRec.Serving.Batching;
 
@@ -37,6 +38,27 @@ public sealed class AllocationTests
         var answer = (8 * K) + (sizeof(float) * K * engine.CandidateWidth) + (2 * ArrayHeader);
         var perRequest = await MeasureAsync(engine, () => new BatchRequest { Items = [1, 2, 3], Behaviors = [0, 1, 2], RankK = K, ScoreRanked = true });
         Assert.InRange(perRequest, answer, answer + WakingBytes + QueryBytes);
+    }
+
+    [Fact]
+    public async Task Run_ScoreWithFeatures_AllocatesItsAnswerAlone()
+    {
+        var manifest = ArtifactFixture.Manifest("shop", "v1") with
+        {
+            EventFeatures = [new() { Name = "gap", Source = FeatureSource.TimeGap, EmbeddingSize = 2, Boundaries = [10] }],
+            RequestFeatures = [new() { Name = "tab", EmbeddingSize = 3, Values = ["home", "search"] }],
+        };
+        var artifact = ModelArtifact.Create(manifest, ArtifactFixture.Items(), ArtifactFixture.Weights(manifest, seed: 1));
+        var engine = new MeteredEngine(StepEngineFactory.Create(artifact, new EngineOptions { SlotCapacity = 4 }));
+        var answer = (sizeof(float) * 10 * engine.CandidateWidth) + ArrayHeader;
+        var perRequest = await MeasureAsync(engine, () => new BatchRequest
+        {
+            Items = [1, 2, 3],
+            Behaviors = [0, 8, 5],
+            RequestFeatures = [2],
+            Candidates = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        });
+        Assert.InRange(perRequest, answer, answer + WakingBytes);
     }
 
     /// <summary>Bytes a request on the worker's thread, once everything that is made on first use is made.</summary>

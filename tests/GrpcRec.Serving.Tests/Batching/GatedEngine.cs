@@ -87,6 +87,8 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
 
     public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => inner.ScoreCandidates(slot, items, logits);
 
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits) => inner.ScoreCandidates(slot, request, items, logits);
+
     public void ScoreSequence(Slot slot, Span<float> logits) => inner.ScoreSequence(slot, logits);
 
     public void ScoreCatalog(Slot slot, Span<float> logits) => inner.ScoreCatalog(slot, logits);

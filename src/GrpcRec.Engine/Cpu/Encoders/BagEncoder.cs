@@ -27,7 +27,7 @@ internal sealed unsafe class BagEncoder(BagWeights weights) : CpuEncoder
             for (var n = runs[r].Start; n < runs[r].Start + runs[r].Count; n++)
             {
                 Add(weights.Events.Item(items[n]), sum, lost);
-                Add(weights.Events.Behavior(behaviors[n]), sum + weights.Events.ItemWidth, lost + weights.Events.ItemWidth);
+                Add(weights.Events.Kind(behaviors[n]), sum + weights.Events.ItemWidth, lost + weights.Events.ItemWidth);
             }
 
             Count(states[r]) += runs[r].Count;

@@ -5,7 +5,7 @@ namespace GrpcRec.Engine.Cpu.Encoders;
 
 /// <summary>
 /// Filters over the last events. A step stores which event it was; the filters run when the output is read, because most events are
-/// pushed out of the window or followed by others before anyone asks. A slot's state: [L, 2] item + 1 and behaviour of each of the last L
+/// pushed out of the window or followed by others before anyone asks. A slot's state: [L, 2] item + 1 and kind of each of the last L
 /// events, oldest first, 0 where there was none; whether the output has been read since; the output.
 /// </summary>
 internal sealed unsafe class ConvolutionEncoder : CpuEncoder

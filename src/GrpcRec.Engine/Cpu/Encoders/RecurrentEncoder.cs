@@ -148,7 +148,7 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
                 }
 
                 _first[r] = _weights.GateRow(call.Item(_order[r], t));
-                if (_weights.ReadsBehaviors)
+                if (_weights.ReadsKinds)
                     _second[r] = _weights.GateStart(0, call.Behavior(_order[r], t));
                 _next[r] = r < next ? _weights.GateRow(call.Item(_order[r], t + 1)) : _first[r];
             }
@@ -159,7 +159,7 @@ internal abstract unsafe class RecurrentEncoder : CpuEncoder
                 X = before,
                 Stride = _stride,
                 First = _first.Pointer,
-                Second = tabulated && _weights.ReadsBehaviors ? _second.Pointer : null,
+                Second = tabulated && _weights.ReadsKinds ? _second.Pointer : null,
                 Next = _next.Pointer,
                 NextRows = next,
                 State = _state.Pointer,

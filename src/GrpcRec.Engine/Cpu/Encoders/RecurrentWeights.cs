@@ -22,32 +22,34 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
         (Kernel, Precision, Path) = (kernel, precision, path);
         Layout = layout;
         Parts = parts;
-        (Hidden, Layers, Embedding) = (encoder.HiddenSize, encoder.Layers, encoder.EmbeddingSize);
+        var events = new EventEmbedding(artifact);
+        (Hidden, Layers, Embedding) = (encoder.HiddenSize, encoder.Layers, events.ItemWidth);
         Units = PackedMatrix.PaddedUnits(Hidden);
-        ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
+        ItemEmbedding = events.Items;
         Below = new RecurrentProduct?[Layers];
         _gateStarts = new AlignedBuffer[Layers];
 
-        // 1. The first layer: item and behaviour columns apart, so that each is a table of its own.
+        // 1. The first layer: columns of the item and of the kind apart, so that each is a table of its own.
         var input = artifact.WeightArray(ModelTensors.InputWeight(0, encoder.Kind));
-        var itemColumns = Columns(input, Embedding + encoder.BehaviorEmbeddingSize, 0, Embedding);
+        var itemColumns = Columns(input, events.Width, 0, Embedding);
         var bias = PackBias(artifact.WeightArray(ModelTensors.Bias(0, encoder.Kind)));
-        ReadsBehaviors = encoder.BehaviorEmbeddingSize > 0;
+        ReadsKinds = events.KindWidth > 0;
         _gateStarts[0] = bias;
-        if (ReadsBehaviors)
+        if (ReadsKinds)
         {
-            using var projection = PackedMatrix.FromGates(layout, Columns(input, Embedding + encoder.BehaviorEmbeddingSize, Embedding, encoder.BehaviorEmbeddingSize));
-            _gateStarts[0] = CpuModel.Tabulate(kernel, artifact.WeightArray(ModelTensors.BehaviorEmbedding), encoder.BehaviorEmbeddingSize, projection, bias.Pointer);
+            using var projection = PackedMatrix.FromGates(layout, Columns(input, events.Width, Embedding, events.KindWidth));
+            _gateStarts[0] = CpuModel.Tabulate(kernel, events.Kinds, events.KindWidth, projection, bias.Pointer);
             bias.Dispose();
         }
 
         var items = PackedMatrix.FromGates(layout, itemColumns);
         if ((long)artifact.Manifest.CatalogSize * GateWidth * sizeof(float) <= tableBudgetBytes)
         {
-            // Without behaviours the bias goes into the table, and a step adds nothing to what it gathers.
+            // Without kinds the bias goes into the table, and a step adds nothing to what it gathers.
             using var zero = new AlignedBuffer(GateWidth);
-            _gateTable = CpuModel.Tabulate(kernel, ItemEmbedding, Embedding, items, ReadsBehaviors ? zero.Pointer : bias.Pointer);
+            _gateTable = CpuModel.Tabulate(kernel, ItemEmbedding, Embedding, items, ReadsKinds ? zero.Pointer : bias.Pointer);
             items.Dispose();
+            ItemEmbedding = [];
         }
         else
         {
@@ -82,14 +84,16 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
     /// <summary>H padded to whole vectors.</summary>
     public int Units { get; }
 
+    /// <summary>Columns that an event reads of its item: E and what its category adds.</summary>
     public int Embedding { get; }
 
-    /// <summary>[V, E].</summary>
+    /// <summary>[V, Embedding] what an event reads of its item; empty where the gate table holds all that comes of it.</summary>
     public float[] ItemEmbedding { get; }
 
-    public bool ReadsBehaviors { get; }
+    /// <summary>An event's kind has columns: its behaviour or another feature.</summary>
+    public bool ReadsKinds { get; }
 
-    /// <summary>[E, GateWidth] the items' part of the first layer; null where the gate table holds it.</summary>
+    /// <summary>[Embedding, GateWidth] the items' part of the first layer; null where the gate table holds it.</summary>
     public PackedMatrix? Items { get; }
 
     /// <summary>By layer: what it reads of the one below; null in the first.</summary>
@@ -105,12 +109,12 @@ internal abstract unsafe class RecurrentWeights : EncoderWeights
 
     public override long TableBytes => _gateTable?.Bytes ?? 0;
 
-    /// <summary>[GateWidth] the item's part of the first layer's sums, and where the model reads no behaviours its bias.</summary>
+    /// <summary>[GateWidth] the item's part of the first layer's sums, and where the model reads no kinds its bias.</summary>
     public float* GateRow(int item) => _gateTable!.Pointer + ((long)item * GateWidth);
 
-    /// <summary>[GateWidth] bias, and in the first layer the behaviour's part.</summary>
-    public float* GateStart(int layer, int behavior) =>
-        _gateStarts[layer].Pointer + (layer == 0 && ReadsBehaviors ? (long)behavior * GateWidth : 0);
+    /// <summary>[GateWidth] bias, and in the first layer the kind's part.</summary>
+    public float* GateStart(int layer, int kind) =>
+        _gateStarts[layer].Pointer + (layer == 0 && ReadsKinds ? (long)kind * GateWidth : 0);
 
     public override void Dispose()
     {

@@ -6,13 +6,13 @@ namespace GrpcRec.Engine.Cpu.Scalar;
 internal sealed class ScalarBag(ScalarTensors tensors) : ScalarEncoder
 {
     private readonly EncoderManifest _encoder = tensors.Manifest.Encoder;
-    private readonly int _width = tensors.Manifest.Encoder.EmbeddingSize + tensors.Manifest.Encoder.BehaviorEmbeddingSize;
+    private readonly int _width = ModelTensors.EventWidth(tensors.Manifest);
 
     public override int StateLength => _width + 1;
 
-    public override void Step(Span<double> state, int item, int behavior)
+    public override void Step(Span<double> state, int item, int kind)
     {
-        var x = Event(tensors, item, behavior);
+        var x = Event(tensors, item, kind);
         for (var k = 0; k < _width; k++)
             state[k] += x[k];
         state[_width]++;

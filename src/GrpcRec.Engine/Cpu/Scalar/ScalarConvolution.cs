@@ -3,21 +3,21 @@ using GrpcRec.Engine.Models;
 namespace GrpcRec.Engine.Cpu.Scalar;
 
 /// <summary>
-/// Horizontal and vertical filters over the last events (Caser; Tang &amp; Wang, WSDM 2018). State: [L, 2], item + 1 and behaviour of each
+/// Horizontal and vertical filters over the last events (Caser; Tang &amp; Wang, WSDM 2018). State: [L, 2], item + 1 and kind of each
 /// of the last L events, oldest first; 0 where there was none.
 /// </summary>
 internal sealed class ScalarConvolution(ScalarTensors tensors) : ScalarEncoder
 {
     private readonly EncoderManifest _encoder = tensors.Manifest.Encoder;
-    private readonly int _width = tensors.Manifest.Encoder.EmbeddingSize + tensors.Manifest.Encoder.BehaviorEmbeddingSize;
+    private readonly int _width = ModelTensors.EventWidth(tensors.Manifest);
 
     public override int StateLength => _encoder.WindowLength * 2;
 
-    public override void Step(Span<double> state, int item, int behavior)
+    public override void Step(Span<double> state, int item, int kind)
     {
         state[2..].CopyTo(state);
         state[^2] = item + 1;
-        state[^1] = behavior;
+        state[^1] = kind;
     }
 
     public override double[] Hidden(ReadOnlySpan<double> state)

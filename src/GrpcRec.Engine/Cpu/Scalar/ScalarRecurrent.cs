@@ -10,9 +10,9 @@ internal sealed class ScalarRecurrent(ScalarTensors tensors) : ScalarEncoder
 
     public override int StateLength => _encoder.Layers * 2 * _h;
 
-    public override void Step(Span<double> state, int item, int behavior)
+    public override void Step(Span<double> state, int item, int kind)
     {
-        var x = Event(tensors, item, behavior);
+        var x = Event(tensors, item, kind);
         for (var layer = 0; layer < _encoder.Layers; layer++)
         {
             var h = state.Slice(layer * 2 * _h, _h);

@@ -22,6 +22,23 @@ internal sealed class ScalarTensors(ModelArtifact model)
         return values;
     }
 
+    /// <summary>-1: none.</summary>
+    public int CategoryOf(int item) => model.Items.Items[item].Category;
+
+    /// <summary>[R] the embeddings of a request's features side by side.</summary>
+    /// <param name="request">[features] indices; empty: nothing is known.</param>
+    public double[] Request(ReadOnlySpan<int> request)
+    {
+        var columns = new List<double>();
+        for (var n = 0; n < Manifest.RequestFeatures.Count; n++)
+        {
+            var feature = Manifest.RequestFeatures[n];
+            columns.AddRange(Row(ModelTensors.RequestFeature(feature.Name), request.IsEmpty ? 0 : request[n], feature.EmbeddingSize));
+        }
+
+        return [.. columns];
+    }
+
     /// <summary>W·x + b.</summary>
     /// <param name="weight">Name of a tensor [N, K]; K is the length of <paramref name="x"/>.</param>
     /// <param name="bias">Name of a tensor [N]; null for none.</param>

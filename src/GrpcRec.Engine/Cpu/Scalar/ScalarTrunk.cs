@@ -8,23 +8,23 @@ internal sealed class ScalarTrunk(ScalarTensors tensors, string[] tasks)
 {
     private readonly TrunkManifest _trunk = tensors.Manifest.Encoder.Trunk;
 
-    /// <param name="h">[H].</param>
+    /// <param name="s">[H + R] the encoder's output ‖ the embeddings of the request's features.</param>
     /// <param name="item">[E] the candidate's embedding.</param>
     /// <returns>[tasks][S] what each task's tower reads.</returns>
-    public double[][] Run(double[] h, double[] item)
+    public double[][] Run(double[] s, double[] item)
     {
-        // The interaction x = p∘e, p = W·h.
-        var interaction = tensors.Affine(h, ModelTensors.BottomProjectionWeight, null);
+        // The interaction x = p∘e, p = W·s.
+        var interaction = tensors.Affine(s, ModelTensors.BottomProjectionWeight, null);
         for (var k = 0; k < interaction.Length; k++)
             interaction[k] *= item[k];
         if (_trunk.Kind == TrunkKind.SharedBottom)
         {
-            var bottom = Bottom(h, item, interaction);
+            var bottom = Bottom(s, item, interaction);
             return Array.ConvertAll(tasks, _ => bottom);
         }
 
-        // At level 0 all read h ‖ e ‖ x; above, each task's part reads its own mixture and the shared part the shared one.
-        double[] input = [.. h, .. item, .. interaction];
+        // At level 0 all read s ‖ e ‖ x; above, each task's part reads its own mixture and the shared part the shared one.
+        double[] input = [.. s, .. item, .. interaction];
         var own = Array.ConvertAll(tasks, _ => input);
         var shared = input;
         for (var level = 0; level < _trunk.Levels; level++)
@@ -32,14 +32,14 @@ internal sealed class ScalarTrunk(ScalarTensors tensors, string[] tasks)
         return own;
     }
 
-    /// <summary>relu(W_h·h + W_e·e + W_x·x + b).</summary>
-    private double[] Bottom(double[] h, double[] item, double[] interaction)
+    /// <summary>relu(W_s·s + W_e·e + W_x·x + b).</summary>
+    private double[] Bottom(double[] s, double[] item, double[] interaction)
     {
-        var bottom = tensors.Affine(h, ModelTensors.BottomHiddenWeight, ModelTensors.BottomBias);
+        var bottom = tensors.Affine(s, ModelTensors.BottomHiddenWeight, ModelTensors.BottomBias);
         var fromItem = tensors.Affine(item, ModelTensors.BottomItemWeight, null);
         var fromInteraction = tensors.Affine(interaction, ModelTensors.BottomInteractionWeight, null);
-        for (var s = 0; s < bottom.Length; s++)
-            bottom[s] = Math.Max(0, bottom[s] + fromItem[s] + fromInteraction[s]);
+        for (var k = 0; k < bottom.Length; k++)
+            bottom[k] = Math.Max(0, bottom[k] + fromItem[k] + fromInteraction[k]);
         return bottom;
     }
 

@@ -1,15 +1,15 @@
 namespace GrpcRec.Engine.Cpu.Trunks;
 
-/// <summary>bottom = relu(W_h·h + W_e·e + W_x·x + b), for all tasks.</summary>
+/// <summary>bottom = relu(W_s·s + W_e·e + W_x·x + b), for all tasks.</summary>
 internal sealed unsafe class BottomTrunk(BottomWeights weights) : CpuTrunk(weights)
 {
     private readonly AlignedBuffer _sequencePart = new(weights.OutputWidth);
     private readonly AlignedBuffer _output = new((long)TileRows * weights.OutputWidth);
 
-    public override void Begin(float* hidden)
+    public override void Begin(float* state)
     {
-        base.Begin(hidden);
-        weights.Bottom.Begin(weights.Kernel, hidden, _sequencePart.Pointer);
+        base.Begin(state);
+        weights.Bottom.Begin(weights.Kernel, state, _sequencePart.Pointer);
     }
 
     public override void Run(ReadOnlySpan<int> items)

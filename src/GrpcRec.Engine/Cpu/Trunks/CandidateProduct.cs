@@ -1,12 +1,12 @@
 namespace GrpcRec.Engine.Cpu.Trunks;
 
 /// <summary>
-/// W_h·h + W_e·e + W_x·x + b of a sequence h and many candidates e, with x their interaction: all that the first layer of a trunk is. The
+/// W_s·s + W_e·e + W_x·x + b of a sequence with its request s and many candidates e, with x their interaction: all that the first layer of a trunk is. The
 /// sequence's part is the same for all candidates of a call, and the item's part is read from a table where the budget allows.
 /// </summary>
 internal sealed unsafe class CandidateProduct : IDisposable
 {
-    private readonly PackedMatrix _hidden, _item;
+    private readonly PackedMatrix _state, _item;
     private readonly AlignedBuffer _bias;
     private readonly AlignedBuffer? _table;
 
@@ -14,8 +14,8 @@ internal sealed unsafe class CandidateProduct : IDisposable
     /// <param name="rows">What the columns of the product are.</param>
     public CandidateProduct(BlockKernel kernel, float[] items, CandidateRows rows, long tableBudgetBytes)
     {
-        _hidden = PackedMatrix.FromRows(rows.Count, rows.Hidden);
-        Width = _hidden.Width;
+        _state = PackedMatrix.FromRows(rows.Count, rows.State);
+        Width = _state.Width;
         _bias = new AlignedBuffer(Width);
         rows.Bias.CopyTo(new Span<float>(_bias.Pointer, rows.Count));
         var catalogSize = items.Length / rows.Embedding;
@@ -38,12 +38,12 @@ internal sealed unsafe class CandidateProduct : IDisposable
 
     public long TableBytes => _table?.Bytes ?? 0;
 
-    /// <param name="hidden">[H].</param>
-    /// <param name="sequencePart">[Width] written: W_h·h + b.</param>
-    public void Begin(BlockKernel kernel, float* hidden, float* sequencePart)
+    /// <param name="state">[H + R].</param>
+    /// <param name="sequencePart">[Width] written: W_s·s + b.</param>
+    public void Begin(BlockKernel kernel, float* state, float* sequencePart)
     {
         var bias = _bias.Pointer;
-        _hidden.Multiply(kernel, hidden, 0, 1, &bias, null, sequencePart, relu: false);
+        _state.Multiply(kernel, state, 0, 1, &bias, null, sequencePart, relu: false);
     }
 
     /// <param name="x">[items, <paramref name="stride"/>] e ‖ x of each candidate.</param>
@@ -65,7 +65,7 @@ internal sealed unsafe class CandidateProduct : IDisposable
 
     public void Dispose()
     {
-        foreach (var part in new IDisposable?[] { _hidden, _item, _bias, _table })
+        foreach (var part in new IDisposable?[] { _state, _item, _bias, _table })
             part?.Dispose();
     }
 }

@@ -4,16 +4,16 @@ namespace GrpcRec.Engine.Cpu.Trunks;
 
 /// <summary>Rows of layers that read a sequence and a candidate, stacked for one <see cref="CandidateProduct"/>; rows that are not set are zero.</summary>
 /// <param name="count">Rows.</param>
-/// <param name="hidden">H.</param>
+/// <param name="state">H + R.</param>
 /// <param name="embedding">E.</param>
-internal sealed class CandidateRows(int count, int hidden, int embedding)
+internal sealed class CandidateRows(int count, int state, int embedding)
 {
     public int Count => count;
 
     public int Embedding => embedding;
 
-    /// <summary>[Count, H].</summary>
-    public float[] Hidden { get; } = new float[checked(count * hidden)];
+    /// <summary>[Count, H + R].</summary>
+    public float[] State { get; } = new float[checked(count * state)];
 
     /// <summary>[Count, E]; so is <see cref="Interaction"/>.</summary>
     public float[] Item { get; } = new float[checked(count * embedding)];
@@ -27,8 +27,8 @@ internal sealed class CandidateRows(int count, int hidden, int embedding)
     public static CandidateRows Bottom(ModelArtifact artifact)
     {
         var encoder = artifact.Manifest.Encoder;
-        var rows = new CandidateRows(encoder.BottomSize, encoder.HiddenSize, encoder.EmbeddingSize);
-        artifact.Weights(ModelTensors.BottomHiddenWeight).CopyTo(rows.Hidden);
+        var rows = new CandidateRows(encoder.BottomSize, ModelTensors.StateWidth(artifact.Manifest), encoder.EmbeddingSize);
+        artifact.Weights(ModelTensors.BottomHiddenWeight).CopyTo(rows.State);
         artifact.Weights(ModelTensors.BottomItemWeight).CopyTo(rows.Item);
         artifact.Weights(ModelTensors.BottomInteractionWeight).CopyTo(rows.Interaction);
         artifact.Weights(ModelTensors.BottomBias).CopyTo(rows.Bias);
@@ -36,17 +36,17 @@ internal sealed class CandidateRows(int count, int hidden, int embedding)
     }
 
     /// <param name="at">First row.</param>
-    /// <param name="weights">[rows, H + 2E] of h ‖ e ‖ x.</param>
+    /// <param name="weights">[rows, H + R + 2E] of s ‖ e ‖ x.</param>
     /// <param name="bias">[rows].</param>
     public void Set(int at, ReadOnlySpan<float> weights, ReadOnlySpan<float> bias, float scale = 1)
     {
-        var width = hidden + (2 * embedding);
+        var width = state + (2 * embedding);
         for (var row = 0; row < bias.Length; row++)
         {
             var source = weights.Slice(row * width, width);
-            Scaled(source[..hidden], scale, Hidden.AsSpan((at + row) * hidden));
-            Scaled(source.Slice(hidden, embedding), scale, Item.AsSpan((at + row) * embedding));
-            Scaled(source[(hidden + embedding)..], scale, Interaction.AsSpan((at + row) * embedding));
+            Scaled(source[..state], scale, State.AsSpan((at + row) * state));
+            Scaled(source.Slice(state, embedding), scale, Item.AsSpan((at + row) * embedding));
+            Scaled(source[(state + embedding)..], scale, Interaction.AsSpan((at + row) * embedding));
             Bias[at + row] = bias[row] * scale;
         }
     }

@@ -32,11 +32,11 @@ internal abstract unsafe class CpuTrunk : IDisposable
     protected PointerBuffer Second { get; } = new(TileRows);
 
     /// <summary>Takes the sequence that the next tiles belong to.</summary>
-    /// <param name="hidden">[H].</param>
-    public virtual void Begin(float* hidden)
+    /// <param name="state">[H + R] the encoder's output and the embeddings of the request's features.</param>
+    public virtual void Begin(float* state)
     {
         var zero = _zero.Pointer;
-        _weights.Projection.Multiply(_weights.Kernel, hidden, 0, 1, &zero, null, _projection.Pointer, relu: false);
+        _weights.Projection.Multiply(_weights.Kernel, state, 0, 1, &zero, null, _projection.Pointer, relu: false);
     }
 
     /// <param name="items">At most <see cref="TileRows"/>, checked.</param>

@@ -31,11 +31,11 @@ internal sealed unsafe class MixtureTrunk : CpuTrunk
         }
     }
 
-    public override void Begin(float* hidden)
+    public override void Begin(float* state)
     {
-        base.Begin(hidden);
-        _weights.Experts.Begin(_weights.Kernel, hidden, _expertsStart.Pointer);
-        _weights.Gates.Begin(_weights.Kernel, hidden, _gatesStart.Pointer);
+        base.Begin(state);
+        _weights.Experts.Begin(_weights.Kernel, state, _expertsStart.Pointer);
+        _weights.Gates.Begin(_weights.Kernel, state, _gatesStart.Pointer);
     }
 
     public override void Run(ReadOnlySpan<int> items)

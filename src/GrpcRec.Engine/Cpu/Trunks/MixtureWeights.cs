@@ -19,10 +19,10 @@ internal sealed class MixtureWeights : TrunkWeights
         First = new MixtureLayout(encoder, tasks.Length, isFirst: true, isLast: levels == 1);
 
         // 1. Level 0: all experts one product, all gates another.
-        var experts = new CandidateRows(First.ExpertsWidth, Hidden, Embedding);
+        var experts = new CandidateRows(First.ExpertsWidth, State, Embedding);
         for (var i = 0; i < First.SharedExperts; i++)
             experts.Set(i * First.ExpertStride, artifact.Weights(ModelTensors.SharedExpertWeight(0, i)), artifact.Weights(ModelTensors.SharedExpertBias(0, i)));
-        var gates = new CandidateRows(First.GatesWidth, Hidden, Embedding);
+        var gates = new CandidateRows(First.GatesWidth, State, Embedding);
         Array.Fill(gates.Bias, Never);
         for (var task = 0; task < tasks.Length; task++)
         {

@@ -9,7 +9,7 @@ internal abstract class TrunkWeights : IDisposable
     {
         var encoder = artifact.Manifest.Encoder;
         Kernel = kernel;
-        (Hidden, Embedding) = (encoder.HiddenSize, encoder.EmbeddingSize);
+        (State, Embedding) = (ModelTensors.StateWidth(artifact.Manifest), encoder.EmbeddingSize);
         ItemEmbedding = artifact.WeightArray(ModelTensors.ItemEmbedding);
         Projection = PackedMatrix.FromRows(Embedding, artifact.WeightArray(ModelTensors.BottomProjectionWeight));
         OutputWidth = PackedMatrix.PaddedWidth(encoder.BottomSize);
@@ -17,14 +17,15 @@ internal abstract class TrunkWeights : IDisposable
 
     public BlockKernel Kernel { get; }
 
-    public int Hidden { get; }
+    /// <summary>H + R: the encoder's output and the embeddings of a request's features.</summary>
+    public int State { get; }
 
     public int Embedding { get; }
 
     /// <summary>[V, E].</summary>
     public float[] ItemEmbedding { get; }
 
-    /// <summary>p = W·h.</summary>
+    /// <summary>p = W·s.</summary>
     public PackedMatrix Projection { get; }
 
     /// <summary>S padded to whole blocks: what each task's tower reads.</summary>
