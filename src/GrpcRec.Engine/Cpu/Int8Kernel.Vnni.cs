@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using GrpcRec.Engine.Cpu.Catalog;
 
 namespace GrpcRec.Engine.Cpu;
 
@@ -52,6 +53,39 @@ internal static unsafe partial class Int8Kernel
         s5.Store(z + 40);
         s6.Store(z + 48);
         s7.Store(z + 56);
+    }
+
+    /// <summary>
+    /// The same, and which sums reach a bound. They are compared where they are: to load 64 bytes from two stores of 32 waits for both to
+    /// reach the cache, which took a tenth of a query's time.
+    /// </summary>
+    /// <param name="scale">[64], as <paramref name="bias"/>: of the bound.</param>
+    /// <returns>A bit for each column.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static ulong MultiplyRow(byte* w, nint groups, sbyte* x, UpperBound bound, float* scale, float* bias, int* z)
+    {
+        Vector256<int> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
+        for (var end = w + (groups * GroupBytes); w < end; w += GroupBytes, x += 4)
+        {
+            var input = Input((byte*)x);
+            s0 = SignedInputs.Dot(s0, input, Vector256.Load(w));
+            s1 = SignedInputs.Dot(s1, input, Vector256.Load(w + Vector));
+            s2 = SignedInputs.Dot(s2, input, Vector256.Load(w + (2 * Vector)));
+            s3 = SignedInputs.Dot(s3, input, Vector256.Load(w + (3 * Vector)));
+            s4 = SignedInputs.Dot(s4, input, Vector256.Load(w + (4 * Vector)));
+            s5 = SignedInputs.Dot(s5, input, Vector256.Load(w + (5 * Vector)));
+            s6 = SignedInputs.Dot(s6, input, Vector256.Load(w + (6 * Vector)));
+            s7 = SignedInputs.Dot(s7, input, Vector256.Load(w + (7 * Vector)));
+        }
+
+        Store(z, s0, s1);
+        Store(z + 16, s2, s3);
+        Store(z + 32, s4, s5);
+        Store(z + 48, s6, s7);
+        return bound.Reaching(Vector512.Create(s0, s1), scale, bias)
+            | (bound.Reaching(Vector512.Create(s2, s3), scale + 16, bias + 16) << 16)
+            | (bound.Reaching(Vector512.Create(s4, s5), scale + 32, bias + 32) << 32)
+            | (bound.Reaching(Vector512.Create(s6, s7), scale + 48, bias + 48) << 48);
     }
 
     /// <summary>2 or 3 rows × 32 columns a pass.</summary>

@@ -22,6 +22,9 @@ internal sealed class TopKHeap
         Threshold = k == 0 ? float.PositiveInfinity : float.NegativeInfinity;
     }
 
+    /// <summary>Forgets what was offered and known.</summary>
+    public void Clear() => Begin(_items, _capacity);
+
     /// <summary>Keeps nothing below a score that some k items are known to reach, wherever those were offered.</summary>
     public void Raise(float threshold) => Threshold = MathF.Max(Threshold, threshold);
 

@@ -20,6 +20,9 @@ internal unsafe struct Int8Query
 
     private const int Lanes = 16;
 
+    /// <summary>Candidates for each of the k with which a guessed threshold is good enough to go on with.</summary>
+    private const int LimitPerResult = 8;
+
     /// <summary>Halvings of the interval between the threshold and the best: far finer than the bounds are wide.</summary>
     private const int Halvings = 16;
 
@@ -99,15 +102,38 @@ internal unsafe struct Int8Query
         Offset = 128 * sum;
         Norm = MathF.BitIncrement((float)Math.Sqrt(squares));
         Error = MathF.BitIncrement((float)Math.Sqrt(rest));
-        (_k, Count, Limit, Threshold, IsFiltered) = (k, 0, k, float.NegativeInfinity, isFiltered);
+        (_k, IsFiltered) = (k, isFiltered);
+        Begin(float.NegativeInfinity);
         return true;
     }
 
     /// <summary>Begins as another has begun, to look for candidates elsewhere. Both have the same codes and each has candidates of its own.</summary>
-    public void Begin(Int8Query* other)
+    /// <param name="guess">Of the threshold; −∞: none.</param>
+    public void Begin(Int8Query* other, float guess)
     {
-        (Offset, Scale, Norm, Error, IsFiltered) = (other->Offset, other->Scale, other->Norm, other->Error, other->IsFiltered);
-        (_k, Count, Limit, Threshold) = (other->_k, 0, other->_k, float.NegativeInfinity);
+        (Offset, Scale, Norm, Error, IsFiltered, _k) = (other->Offset, other->Scale, other->Norm, other->Error, other->IsFiltered, other->_k);
+        Begin(guess);
+    }
+
+    /// <summary>Begins anew with a threshold that is known or guessed; −∞: neither.</summary>
+    public void Begin(float threshold)
+    {
+        (Count, Threshold) = (0, threshold);
+        Limit = float.IsNegativeInfinity(threshold) ? _k : Math.Min(Capacity - Int8Kernel.Columns, LimitPerResult * _k);
+    }
+
+    /// <summary>The best score of one sampled block, by bytes.</summary>
+    public void AddSample(float score) => _uppers[Count++] = score;
+
+    /// <summary>A number that nearly as many samples reach as <see cref="ThresholdGuess.Rank"/> says; the samples are gone then.</summary>
+    /// <param name="blocks">All that have items for the query.</param>
+    /// <returns>−∞: the sample is of no use.</returns>
+    public float Guess(int blocks)
+    {
+        var rank = ThresholdGuess.Rank(_k, Count, blocks);
+        var guess = rank == 0 ? float.NegativeInfinity : Reached(_uppers, rank, float.NegativeInfinity);
+        Begin(guess);
+        return guess;
     }
 
     /// <summary>Takes over what another has found.</summary>
@@ -136,7 +162,7 @@ internal unsafe struct Int8Query
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Prune()
     {
-        Threshold = MathF.Max(Threshold, Reached(_lowers, Threshold));
+        Threshold = MathF.Max(Threshold, Reached(_lowers, _k, Threshold));
         Keep(Threshold, 0);
         Limit = Math.Min(Capacity - Int8Kernel.Columns, Math.Max(2 * Count, Count + Int8Kernel.Columns));
     }
@@ -145,7 +171,7 @@ internal unsafe struct Int8Query
     /// <returns>How many.</returns>
     public int BringForward()
     {
-        var upper = Reached(_uppers, float.NegativeInfinity);
+        var upper = Reached(_uppers, _k, float.NegativeInfinity);
         var first = 0;
         for (var i = 0; i < Count; i++)
         {
@@ -184,15 +210,15 @@ internal unsafe struct Int8Query
     }
 
     /// <summary>
-    /// The k-th largest, nearly: a number that at least k of the candidates reach. Any will do, and counting is much cheaper than
+    /// The k-th largest, nearly: a number that at least k of the numbers reach. Any will do, and counting is much cheaper than
     /// ordering. Halves the interval in the order of the floats' bits, so that it makes no odds how large they are.
     /// </summary>
     /// <param name="values">[Count], and room for a vector.</param>
     /// <param name="floor">Given back when fewer than k reach more.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly float Reached(float* values, float floor)
+    private readonly float Reached(float* values, int k, float floor)
     {
-        if (Count < _k)
+        if (Count < k)
             return floor;
         // The last vector is filled up twice, so that the loops need no tail: with what is no minimum, then with what is not counted.
         Vector512.Create(values[0]).Store(values + Count);
@@ -220,7 +246,7 @@ internal unsafe struct Int8Query
             var count = Vector512<int>.Zero;
             for (var i = 0; i < Count; i += Lanes)
                 count -= Vector512.GreaterThanOrEqual(Vector512.Load(values + i), v).AsInt32();
-            if (Vector512.Sum(count) >= _k)
+            if (Vector512.Sum(count) >= k)
                 low = middle;
             else
                 high = middle - 1;

@@ -1,6 +1,5 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace GrpcRec.Engine.Cpu.Catalog;
 
@@ -35,6 +34,12 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
             for (var n = 0; n < whole.Length;)
             {
                 var count = Int8Kernel.NextRows(whole.Length - n);
+                if (count == 1)
+                {
+                    Collect(catalog, whole[n++], block);
+                    continue;
+                }
+
                 Int8Kernel.Multiply<SignedInputs>(table.Int8, count, catalog.Codes(block), catalog.Groups, (byte*)codes + (n * stride), stride, Sums);
                 for (var r = 0; r < count; r++)
                     Collect(catalog, whole[n + r], block, Sums + (r * Int8Kernel.Columns));
@@ -45,8 +50,7 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
             {
                 if (query.Mask is not null && query.Mask.Words[block] == 0)
                     continue;
-                Int8Kernel.Multiply<SignedInputs>(table.Int8, 1, catalog.Codes(block), catalog.Groups, (byte*)query.Bytes->Codes, stride, Sums);
-                Collect(catalog, query, block, Sums);
+                Collect(catalog, query, block);
             }
         }
     }
@@ -61,6 +65,18 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
     /// <summary>Scores what the bounds have left.</summary>
     public void Finish(ScanQuery query)
     {
+        Score(query);
+        if (query.IsGuessRight)
+            return;
+        query.BeginWithoutGuess();
+        Run([], [query], 0, table.Blocks);
+        Score(query);
+    }
+
+    public void Dispose() => _scratch.Dispose();
+
+    private void Score(ScanQuery query)
+    {
         // The likeliest set a threshold that spares most of the others.
         query.Bytes->Prune();
         var first = query.Bytes->BringForward();
@@ -69,48 +85,45 @@ internal sealed unsafe class Int8Scan(CatalogTable table, sbyte* codes, nint str
         list.Run(query, query.Bytes->Items[first..]);
     }
 
-    public void Dispose() => _scratch.Dispose();
+    /// <summary>The product of one query alone, its bounds taken while the sums are still in registers.</summary>
+    private void Collect(Int8Catalog catalog, ScanQuery query, int block)
+    {
+        var bytes = query.Bytes;
+        if (table.Int8 != Int8Path.Vnni)
+        {
+            Int8Kernel.Multiply<SignedInputs>(table.Int8, 1, catalog.Codes(block), catalog.Groups, (byte*)bytes->Codes, stride, Sums);
+            Collect(catalog, query, block, Sums);
+            return;
+        }
+
+        var bound = Bound(catalog, bytes, block);
+        var items = Int8Kernel.MultiplyRow(catalog.Codes(block), catalog.Groups, bytes->Codes, bound, catalog.Scale(block), catalog.UpperBias(block), Sums);
+        if (items != 0)
+            Keep(catalog, query, block, items, Sums, bound.Radius);
+    }
 
     /// <summary>Keeps the items that can still be among the best.</summary>
     /// <param name="sums">[64] of products of bytes.</param>
     private void Collect(Int8Catalog catalog, ScanQuery query, int block, int* sums)
     {
-        var bytes = query.Bytes;
-        var radius = catalog.Radius(block, bytes->Norm, bytes->Error);
-        var items = Above(sums, catalog.Scale(block), catalog.UpperBias(block), bytes->Offset, bytes->Scale, radius, bytes->Threshold);
-        if (items == 0)
-            return;
-        items &= table.ItemsOf(block);
-        if (bytes->IsFiltered)
-            items = query.Allowed(block, items);
+        var bound = Bound(catalog, query.Bytes, block);
+        var items = bound.Reaching(sums, catalog.Scale(block), catalog.UpperBias(block));
         if (items != 0)
-            Keep(catalog, query, block, items, sums, radius);
-    }
-
-    /// <summary>Items of a block whose upper bound s·(t·(sum − offset) + radius) + b reaches the threshold.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Above(int* sums, float* scale, float* bias, int offset, float t, float radius, float threshold)
-    {
-        var o = Vector512.Create(offset);
-        Vector512<float> f = Vector512.Create(t), r = Vector512.Create(radius), h = Vector512.Create(threshold);
-        return Above(sums, scale, bias, o, f, r, h)
-            | (Above(sums + 16, scale + 16, bias + 16, o, f, r, h) << 16)
-            | (Above(sums + 32, scale + 32, bias + 32, o, f, r, h) << 32)
-            | (Above(sums + 48, scale + 48, bias + 48, o, f, r, h) << 48);
+            Keep(catalog, query, block, items, sums, bound.Radius);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ulong Above(
-        int* sums, float* scale, float* bias, Vector512<int> offset, Vector512<float> t, Vector512<float> radius, Vector512<float> threshold)
-    {
-        var products = Vector512.ConvertToSingle(Vector512.Load(sums) - offset);
-        var upper = Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(products, t, radius), Vector512.Load(scale), Vector512.Load(bias));
-        return Vector512.GreaterThanOrEqual(upper, threshold).ExtractMostSignificantBits();
-    }
+    private static UpperBound Bound(Int8Catalog catalog, Int8Query* bytes, int block) =>
+        new(bytes->Offset, bytes->Scale, catalog.Radius(block, bytes->Norm, bytes->Error), bytes->Threshold);
 
     private void Keep(Int8Catalog catalog, ScanQuery query, int block, ulong items, int* sums, float radius)
     {
         var bytes = query.Bytes;
+        items &= table.ItemsOf(block);
+        if (bytes->IsFiltered)
+            items = query.Allowed(block, items);
+        if (items == 0)
+            return;
         if (bytes->Count >= bytes->Limit)
             MakeRoom(query);
         var from = block * Int8Kernel.Columns;

@@ -6,7 +6,12 @@ namespace GrpcRec.Engine.Cpu.Catalog;
 internal sealed unsafe class ScanQuery : IDisposable
 {
     private static readonly RankQuery None = new() { Slot = default, K = 1 };
-    private int _nextExcluded;
+
+    /// <summary>Queries that are not guessed for after a guess was wrong: a catalogue where it often is shall not be scanned twice for each.</summary>
+    private const int QueriesWithoutGuess = 64;
+
+    private int _nextExcluded, _withoutGuess;
+    private float _guess = float.NegativeInfinity;
     private AlignedBuffer? _candidates;
     private RankedItem[] _kept = [];
 
@@ -41,7 +46,7 @@ internal sealed unsafe class ScanQuery : IDisposable
     /// <param name="left">Items that the query may return.</param>
     public void Begin(RankQuery query, ItemMask? mask, int left)
     {
-        (Query, Mask, _nextExcluded) = (query, mask, 0);
+        (Query, Mask, _nextExcluded, _guess) = (query, mask, 0, float.NegativeInfinity);
         Results = Math.Min(query.K, left);
         Heap.Begin(new RankedItem[Results], Results);
     }
@@ -51,14 +56,14 @@ internal sealed unsafe class ScanQuery : IDisposable
     /// <param name="inBytes">It has begun in bytes.</param>
     public void Begin(ScanQuery first, bool inBytes)
     {
-        (Query, Mask, Results, _nextExcluded) = (first.Query, first.Mask, first.Results, 0);
+        (Query, Mask, Results, _nextExcluded, _guess) = (first.Query, first.Mask, first.Results, 0, first._guess);
         if (_kept.Length < Results)
             _kept = new RankedItem[Math.Max(Results, 2 * _kept.Length)];
         Heap.Begin(_kept, Results);
         if (!inBytes)
             return;
         TakeMemory();
-        Bytes->Begin(first.Bytes);
+        Bytes->Begin(first.Bytes, _guess);
     }
 
     /// <summary>Lets go of what was asked.</summary>
@@ -70,6 +75,33 @@ internal sealed unsafe class ScanQuery : IDisposable
     {
         TakeMemory();
         return Bytes->TryBegin(catalog, Vector, Query.K, Mask is not null || Query.Excluded.Length > 0);
+    }
+
+    /// <summary>Begins with a threshold that the samples taken so far suggest, unless guesses have been wrong of late.</summary>
+    /// <param name="blocks">All that have items for the query.</param>
+    public void Guess(int blocks)
+    {
+        _nextExcluded = 0;
+        var guess = Bytes->Guess(blocks);
+        if (_withoutGuess == 0)
+        {
+            _guess = guess;
+            return;
+        }
+
+        _withoutGuess--;
+        Bytes->Begin(float.NegativeInfinity);
+    }
+
+    /// <summary>All results reach what was guessed, so nothing that was left out for it is among the best; or nothing was guessed.</summary>
+    public bool IsGuessRight => Heap.Threshold >= _guess;
+
+    /// <summary>Begins once more without a guess. What was found already is found again, and sets the first threshold where it is enough.</summary>
+    public void BeginWithoutGuess()
+    {
+        (_nextExcluded, _guess, _withoutGuess) = (0, float.NegativeInfinity, QueriesWithoutGuess);
+        Bytes->Begin(Heap.Threshold);
+        Heap.Clear();
     }
 
     public void Finish()

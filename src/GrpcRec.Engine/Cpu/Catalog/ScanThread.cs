@@ -9,6 +9,7 @@ internal sealed unsafe class ScanThread : IDisposable
     private readonly ScanQuery[] _rows;
     private readonly Float32Scan _float32;
     private readonly Int8Scan? _int8;
+    private readonly ThresholdGuess? _guess;
 
     // Those that read the whole catalogue the table's best way stand in rows 0…, the others anywhere.
     private readonly List<ScanQuery> _whole = [], _single = [], _singleFloat32 = [];
@@ -27,8 +28,10 @@ internal sealed unsafe class ScanThread : IDisposable
 
         List = new ListScan(table);
         _float32 = new Float32Scan(table, vectors.Vector(0), vectors.Stride, _sums.Pointer);
-        if (table.Codes is not null)
-            _int8 = new Int8Scan(table, vectors.Codes(0), vectors.CodeStride, List);
+        if (table.Codes is null)
+            return;
+        _int8 = new Int8Scan(table, vectors.Codes(0), vectors.CodeStride, List);
+        _guess = new ThresholdGuess(table, vectors.Codes(0), vectors.CodeStride);
     }
 
     public ListScan List { get; }
@@ -66,6 +69,9 @@ internal sealed unsafe class ScanThread : IDisposable
                 AddSingle(_rows[query.Row], inBytes);
         }
     }
+
+    /// <summary>Looks at a sample first, before any thread scans.</summary>
+    public void Guess() => _guess?.Run(Span(_whole), Span(_single));
 
     /// <summary>Goes through blocks of the catalogue, each higher than all before.</summary>
     /// <param name="to">Past the last block.</param>
@@ -143,6 +149,7 @@ internal sealed unsafe class ScanThread : IDisposable
         foreach (var row in _rows)
             row.Dispose();
         _int8?.Dispose();
+        _guess?.Dispose();
         _bytes.Dispose();
         _sums.Dispose();
     }

@@ -49,6 +49,7 @@ internal sealed unsafe class SharedScan : SharedWork, IDisposable
     {
         if (_first.Count == 0)
             return;
+        _first.Guess();
         var blocks = _partProducts / (BlockKernel.Columns * (long)_table.Depth * _first.Count);
         _blocksPerPart = (int)Math.Min(Math.Max(blocks, MinBlocks), _table.Blocks);
         var parts = (_table.Blocks + _blocksPerPart - 1) / _blocksPerPart;

@@ -1,38 +1,13 @@
 using CsCheck;
 using GrpcRec.Engine.Cpu.Catalog;
 using GrpcRec.Engine.Steps;
+using Items = GrpcRec.Engine.Tests.Cpu.Catalog.CatalogItems.Kind;
+using static GrpcRec.Engine.Tests.Cpu.Catalog.CatalogItems;
 
 namespace GrpcRec.Engine.Tests.Cpu.Catalog;
 
 public sealed class Int8ScanTests
 {
-    public enum Items
-    {
-        Gaussian,
-
-        /// <summary>A few centres and noise about them.</summary>
-        Clustered,
-
-        /// <summary>A few rows again and again, off by parts in a million.</summary>
-        NearDuplicates,
-        AllEqual,
-
-        /// <summary>Norms from 1e-6 to 1e6.</summary>
-        MixedNorms,
-
-        /// <summary>Norms at which squares leave float32.</summary>
-        Huge,
-
-        /// <summary>Down to subnormal numbers and zeros.</summary>
-        Tiny,
-
-        /// <summary>One dimension a thousand times the others: bytes see little else.</summary>
-        Spiked,
-
-        /// <summary>Biases far above the products.</summary>
-        Biased,
-    }
-
     [Theory]
     [InlineData(KernelPath.Auto)]
     [InlineData(KernelPath.Avx2)]
@@ -136,59 +111,6 @@ public sealed class Int8ScanTests
         Assert.NotEqual(best, narrow.Run(ScanKind.Int8, [query], 1, [])[0][0].Item);
     }
 
-    private static void AssertEqual(Engine.Ranking.RankedItem[][] expected, Engine.Ranking.RankedItem[][] actual)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        for (var n = 0; n < expected.Length; n++)
-        {
-            Assert.Equal(expected[n].Select(item => item.Item), actual[n].Select(item => item.Item));
-            Assert.Equal(expected[n].Select(item => BitConverter.SingleToInt32Bits(item.Score)), actual[n].Select(item => BitConverter.SingleToInt32Bits(item.Score)));
-        }
-    }
-
-    private static (float[] Rows, float[] Bias) Make(Items items, int count, int depth, Random random)
-    {
-        var rows = new float[count * depth];
-        var bias = new float[count];
-        var centres = Enumerable.Range(0, 5 * depth).Select(_ => Gaussian(random)).ToArray();
-        for (var item = 0; item < count; item++)
-        {
-            var centre = centres.AsSpan(random.Next(5) * depth, depth);
-            var norm = MathF.Pow(10, (random.NextSingle() * 12) - 6);
-            for (var k = 0; k < depth; k++)
-            {
-                var g = Gaussian(random);
-                rows[(item * depth) + k] = items switch
-                {
-                    Items.Clustered => centre[k] + (0.05f * g),
-                    Items.NearDuplicates => centre[k] * (1 + (1e-6f * g)),
-                    Items.AllEqual => centres[k],
-                    Items.MixedNorms => g * norm,
-                    Items.Huge => g * 1e20f,
-                    Items.Tiny => random.Next(3) == 0 ? 0 : g * MathF.Pow(10, -25 - (random.NextSingle() * 20)),
-                    Items.Spiked => k == 0 ? 1000 * g : g,
-                    _ => g,
-                };
-            }
-
-            bias[item] = items switch
-            {
-                Items.AllEqual => 0.25f,
-                Items.Tiny => random.Next(2) == 0 ? 0 : 1e-30f * Gaussian(random),
-                Items.Biased => 1e5f * Gaussian(random),
-                _ => 0.5f * Gaussian(random),
-            };
-        }
-
-        return (rows, bias);
-    }
-
-    private static float[] Query(Items items, float[] rows, int depth, Random random)
-    {
-        var like = random.Next(rows.Length / depth) * depth;
-        return [.. Enumerable.Range(0, depth).Select(k => random.Next(20) == 0 ? 0 : items == Items.Clustered ? rows[like + k] : Gaussian(random))];
-    }
-
     /// <summary>
     /// All score 0 but one that scores 1. What rounding takes from that one points along the query, so that its bytes are far too low and
     /// nearly all of the bound is needed. It stands in the third block: those before it have set the threshold.
@@ -215,7 +137,4 @@ public sealed class Int8ScanTests
 
         return (rows, bias, query, best);
     }
-
-    private static float Gaussian(Random random) =>
-        (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()));
 }
