@@ -47,6 +47,31 @@ public sealed class MappingTests
         Assert.Equal(("next", TaskKind.NextItem), (task.Name, task.Kind));
     }
 
+    [Fact]
+    public void Features_SaidOrNot_AreTakenOrTheDefaults()
+    {
+        var plain = ArchitectureMapping.FromWire(new Architecture());
+        Assert.Empty(plain.EventFeatures);
+        Assert.Empty(plain.RequestFeatures);
+        Assert.Equal((false, 0.1), (plain.ItemTerms, plain.ItemTermRate));
+        var wire = new Architecture
+        {
+            EventFeatures = { new EventFeatureSpec { Name = "tab", EmbeddingSize = 5 }, new EventFeatureSpec { Name = "gap", Source = "time_gap", Buckets = 9 }, new EventFeatureSpec { Name = "v", Source = "value" }, new EventFeatureSpec { Name = "c", Source = "item_category" } },
+            RequestFeatures = { new RequestFeatureSpec { Name = "tab" } },
+            ItemTerms = true,
+            ItemTermRate = 0.25,
+        };
+        var network = ArchitectureMapping.FromWire(wire);
+        Assert.Equal(
+            [new("tab") { EmbeddingSize = 5 }, new("gap", Engine.Models.FeatureSource.TimeGap) { Buckets = 9 }, new("v", Engine.Models.FeatureSource.Value), new EventFeaturePlan("c", Engine.Models.FeatureSource.ItemCategory)],
+            network.EventFeatures);
+        Assert.Equal([new RequestFeaturePlan("tab")], network.RequestFeatures);
+        Assert.Equal((true, 0.25), (network.ItemTerms, network.ItemTermRate));
+        // Absent ones are the preset's.
+        Assert.Equal(network, ArchitectureMapping.FromWire(new Architecture(), network));
+        Assert.Throws<TrainingException>(() => ArchitectureMapping.FromWire(new Architecture { EventFeatures = { new EventFeatureSpec { Name = "x", Source = "gap" } } }));
+    }
+
     /// <summary>The contract's comments state these numbers.</summary>
     [Fact]
     public void Plan_NothingSaid_TakesTheContractsDefaults()

@@ -22,11 +22,14 @@ sealed class NetworkOptions
     readonly Option<int?> _taskExperts = new("--task-experts") { Description = "cgc, ple: further experts of each task. Default 2." };
     readonly Option<int?> _levels = new("--trunk-levels") { Description = "ple: levels. Default 2." };
     readonly Option<int?> _bottomSize = new("--expert-size") { Description = "Size of the shared bottom, or of each expert. Default 64." };
+    readonly Option<string[]> _eventFeatures = new("--event-feature") { Description = "What the encoder reads of an event beside its item and behaviour: a context by its name, time_gap, value or item_category. Repeatable.", AllowMultipleArgumentsPerToken = true };
+    readonly Option<string[]> _requestFeatures = new("--request-feature") { Description = "A context that tasks of a candidate read of the request; in training of the event that is predicted, so name only what is known before its outcome. Repeatable.", AllowMultipleArgumentsPerToken = true };
+    readonly Option<bool> _itemTerms = new("--item-terms") { Description = "A term for each item in binary tasks of a candidate, which begins at the item's rate." };
 
     public IEnumerable<Option> All =>
     [
         _encoder, _embeddingSize, _hiddenSize, _layers, _dropout, _maxLength, _gruReset, _window, _heights, _horizontal, _vertical,
-        _trunk, _sharedExperts, _taskExperts, _levels, _bottomSize,
+        _trunk, _sharedExperts, _taskExperts, _levels, _bottomSize, _eventFeatures, _requestFeatures, _itemTerms,
     ];
 
     public void Override(Architecture network, ParseResult parsed)
@@ -52,5 +55,18 @@ sealed class NetworkOptions
         if (parsed.GetValue(_taskExperts) is { } own) network.TaskExperts = own;
         if (parsed.GetValue(_levels) is { } levels) network.TrunkLevels = levels;
         if (parsed.GetValue(_bottomSize) is { } size) network.BottomSize = size;
+        if (parsed.GetValue(_eventFeatures) is { Length: > 0 } events)
+        {
+            network.EventFeatures.Clear();
+            network.EventFeatures.Add(events.Select(name => new EventFeatureSpec { Name = name, Source = name is "time_gap" or "value" or "item_category" ? name : "" }));
+        }
+
+        if (parsed.GetValue(_requestFeatures) is { Length: > 0 } requests)
+        {
+            network.RequestFeatures.Clear();
+            network.RequestFeatures.Add(requests.Select(name => new RequestFeatureSpec { Name = name }));
+        }
+
+        if (parsed.GetValue(_itemTerms)) network.ItemTerms = true;
     }
 }

@@ -15,6 +15,7 @@ sealed class TrainOptions
     public Option<string?> Data { get; } = new("--data") { Description = "File of events (.csv, .tsv, .jsonl, .parquet). With --address: relative to that server's data directory." };
     public Option<string?> Name { get; } = new("--name") { Description = "Name of the model to make: a-z, 0-9, '-', '_', '.'. Default: \"default\"." };
     public Option<string[]> Tasks { get; } = new("--tasks") { Description = $"What to predict, NAME=WHAT, several allowed. Default: next=next_item. Examples: {TaskFlags.Syntax}.", AllowMultipleArgumentsPerToken = true };
+    public Option<string[]> Contexts { get; } = new("--context") { Description = "A column of the data to keep as a context, a category that goes with an event or its user; see --event-feature and --request-feature. Repeatable.", AllowMultipleArgumentsPerToken = true };
     public Option<FileInfo?> Settings { get; } = new("--settings") { Description = "Settings by the contract's names over the request's, as JSON; for example best.json of `grpcrec tune`. Other options stand over them." };
     public LearningOptions Learning { get; } = new();
     public NetworkOptions Network { get; } = new();
@@ -30,7 +31,7 @@ sealed class TrainOptions
 
     public void AddTo(Command command)
     {
-        foreach (var option in (Option[])[Request, Data, Name, Tasks, Settings, .. Learning.All, .. Network.All, Baseline, CompareSingleTasks, Activate, Json, Models, State, Trainer, Address, Authority])
+        foreach (var option in (Option[])[Request, Data, Name, Tasks, Contexts, Settings, .. Learning.All, .. Network.All, Baseline, CompareSingleTasks, Activate, Json, Models, State, Trainer, Address, Authority])
             command.Options.Add(option);
     }
 
@@ -93,6 +94,12 @@ sealed class TrainOptions
         catch (FormatException fault)
         {
             throw new ServerOptionsException(fault.Message);
+        }
+        if (parsed.GetValue(Contexts) is { Length: > 0 } contexts)
+        {
+            var columns = (request.Data ??= new()).Columns ??= new();
+            columns.Contexts.Clear();
+            columns.Contexts.Add(contexts);
         }
         Learning.Override(request.Hyperparameters ??= new(), parsed);
         Network.Override(request.Architecture ??= new(), parsed);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Google.Protobuf.Collections;
 using Google.Protobuf.WellKnownTypes;
 using GrpcRec.Server.Jobs;
 using GrpcRec.V1;
@@ -15,6 +16,8 @@ static class TrainRequestRules
     const int MaxNameLength = 64;
     const int MaxColumnBytes = 256;
     const int MaxLabelColumns = 64;
+    const int MaxContextColumns = 16;
+    const int MaxContextNameBytes = 64;
     const long MaxDurationSeconds = 315_576_000_000;
     const int MaxNanos = 999_999_999;
 
@@ -26,6 +29,7 @@ static class TrainRequestRules
         CheckData(request.Data, dataRoot, violations);
         TaskRules.Check(request.Tasks, request.Data?.Columns, violations);
         ArchitectureRules.Check(request.Architecture, violations);
+        if (request.Architecture is { } features) FeatureSpecRules.Check(features, request.Data?.Columns?.Contexts ?? [], violations);
         HyperparameterRules.Check(request.Hyperparameters, request.Architecture is { HasMaxSequenceLength: true } network ? network.MaxSequenceLength : DefaultSequenceLength, violations);
         CheckSplit(request.Split, violations);
         CheckBaseline(request, violations);
@@ -85,20 +89,26 @@ static class TrainRequestRules
             ("value", columns.Value), ("category", columns.Category), ("session_id", columns.SessionId),
         ];
         foreach (var (field, name) in single) CheckColumn($"data.columns.{field}", name, violations);
-        if (columns.Labels.Count > MaxLabelColumns)
-            violations.Add("data.columns.labels", ViolationReason.TooMany, $"has {columns.Labels.Count} columns; at most {MaxLabelColumns}.");
-        for (var i = 0; i < Math.Min(columns.Labels.Count, MaxLabelColumns); i++)
+        CheckRepeated("data.columns.labels", columns.Labels, MaxLabelColumns, MaxColumnBytes, violations);
+        CheckRepeated("data.columns.contexts", columns.Contexts, MaxContextColumns, MaxContextNameBytes, violations);
+    }
+
+    static void CheckRepeated(string list, RepeatedField<string> names, int most, int maxBytes, Violations violations)
+    {
+        if (names.Count > most)
+            violations.Add(list, ViolationReason.TooMany, $"has {names.Count} columns; at most {most}.");
+        for (var i = 0; i < Math.Min(names.Count, most); i++)
         {
-            var field = $"data.columns.labels[{i}]";
-            if (columns.Labels[i].Length == 0) violations.Add(field, ViolationReason.Required, "is empty; name a column of the file.");
-            CheckColumn(field, columns.Labels[i], violations);
-            if (columns.Labels.IndexOf(columns.Labels[i]) < i) violations.Add(field, ViolationReason.Repeated, $"repeats {Violations.Quote(columns.Labels[i])}.");
+            var field = $"{list}[{i}]";
+            if (names[i].Length == 0) violations.Add(field, ViolationReason.Required, "is empty; name a column of the file.");
+            CheckColumn(field, names[i], violations, maxBytes);
+            if (names.IndexOf(names[i]) < i) violations.Add(field, ViolationReason.Repeated, $"repeats {Violations.Quote(names[i])}.");
         }
     }
 
-    static void CheckColumn(string field, string name, Violations violations)
+    static void CheckColumn(string field, string name, Violations violations, int maxBytes = MaxColumnBytes)
     {
-        if (Encoding.UTF8.GetByteCount(name) > MaxColumnBytes) violations.Add(field, ViolationReason.TooLong, $"has more than {MaxColumnBytes} bytes.");
+        if (Encoding.UTF8.GetByteCount(name) > maxBytes) violations.Add(field, ViolationReason.TooLong, $"has more than {maxBytes} bytes.");
         else if (name.Any(char.IsControl)) violations.Add(field, ViolationReason.InvalidFormat, "must not hold control characters.");
     }
 

@@ -20,13 +20,14 @@ static class ImportCommand
             AllowMultipleArgumentsPerToken = true,
         };
         var labels = new Option<string[]>("--label") { Description = "A column to keep as labels. Repeatable.", AllowMultipleArgumentsPerToken = true };
+        var contexts = new Option<string[]>("--context") { Description = "A column to keep as contexts, categories that go with an event or its user. Repeatable.", AllowMultipleArgumentsPerToken = true };
         var users = new Option<int>("--min-user-events") { Description = "k-core: fewest events of a user.", DefaultValueFactory = _ => 1 };
         var items = new Option<int>("--min-item-events") { Description = "k-core: fewest events of an item.", DefaultValueFactory = _ => 1 };
         var share = new Option<double>("--max-bad-row-share") { Description = "Fails past this share of bad rows.", DefaultValueFactory = _ => 0.01 };
         var memory = new Option<int>("--memory-mb") { Description = "Memory that the reader may use before it spills to disk.", DefaultValueFactory = _ => 512 };
         var sample = new Option<FileInfo?>("--sample-user") { Description = "Also write one user's events to this file, as JSON." };
         var json = new Option<bool>("--json") { Description = "Print one JSON object on the last line of standard output." };
-        var command = new Command("import", "Reads and cleans a file of events and reports what it found.") { file, columns, labels, users, items, share, memory, sample, json };
+        var command = new Command("import", "Reads and cleans a file of events and reports what it found.") { file, columns, labels, contexts, users, items, share, memory, sample, json };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
@@ -35,7 +36,7 @@ static class ImportCommand
                     var source = new EventFile
                     {
                         Path = parsed.GetRequiredValue(file).FullName,
-                        Columns = ParseColumns(parsed.GetValue(columns) ?? [], parsed.GetValue(labels) ?? []),
+                        Columns = ParseColumns(parsed.GetValue(columns) ?? [], parsed.GetValue(labels) ?? [], parsed.GetValue(contexts) ?? []),
                     };
                     var rules = new CleaningRules
                     {
@@ -64,9 +65,9 @@ static class ImportCommand
         return command;
     }
 
-    private static EventColumns ParseColumns(string[] pairs, string[] labels)
+    private static EventColumns ParseColumns(string[] pairs, string[] labels, string[] contexts)
     {
-        var columns = new EventColumns { Labels = labels };
+        var columns = new EventColumns { Labels = labels, Contexts = contexts };
         foreach (var pair in pairs)
         {
             var (field, column) = pair.Split('=', 2) is [var left, var right] && right.Length > 0

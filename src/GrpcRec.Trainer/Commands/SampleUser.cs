@@ -37,6 +37,12 @@ sealed record SampleUser(string Id, EventSequence Sequence)
         };
         if (float.IsFinite(dataset.Values[t]))
             happened.Value = dataset.Values[t];
+        foreach (var (name, column) in dataset.Contexts)
+        {
+            if (column.Ids[t] > 0)
+                (happened.Context ??= new()).Values[name] = column.Values[column.Ids[t] - 1];
+        }
+
         return happened;
     }
 }

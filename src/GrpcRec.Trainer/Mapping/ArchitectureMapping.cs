@@ -1,6 +1,7 @@
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Learning;
 using GrpcRec.V1;
+using FeatureSource = GrpcRec.Engine.Models.FeatureSource;
 
 namespace GrpcRec.Trainer.Mapping;
 
@@ -54,8 +55,25 @@ static class ArchitectureMapping
             BottomSize = wire.HasBottomSize ? wire.BottomSize : defaults.BottomSize,
             TowerSize = wire.HasTowerSize ? wire.TowerSize : defaults.TowerSize,
             MaxSequenceLength = wire.HasMaxSequenceLength ? wire.MaxSequenceLength : defaults.MaxSequenceLength,
+            EventFeatures = wire.EventFeatures.Count > 0 ? [.. wire.EventFeatures.Select(FromWire)] : defaults.EventFeatures,
+            RequestFeatures = wire.RequestFeatures.Count > 0 ? [.. wire.RequestFeatures.Select(feature => new RequestFeaturePlan(feature.Name) { EmbeddingSize = feature.EmbeddingSize })] : defaults.RequestFeatures,
+            ItemTerms = wire.HasItemTerms ? wire.ItemTerms : defaults.ItemTerms,
+            ItemTermRate = wire.HasItemTermRate ? wire.ItemTermRate : defaults.ItemTermRate,
         };
     }
+
+    private static EventFeaturePlan FromWire(EventFeatureSpec wire) => new(wire.Name, wire.Source switch
+    {
+        "" or "context" => FeatureSource.Context,
+        "time_gap" => FeatureSource.TimeGap,
+        "value" => FeatureSource.Value,
+        "item_category" => FeatureSource.ItemCategory,
+        _ => throw Unknown($"event_features['{wire.Name}'].source", wire.Source, "architecture.event_features", "use context, time_gap, value or item_category"),
+    })
+    {
+        EmbeddingSize = wire.EmbeddingSize,
+        Buckets = wire.Buckets,
+    };
 
     private static TrainingException Unknown(string field, object value, string plan, string instead = "leave it out for the default") =>
         new($"architecture.{field} is {value}, which this build does not know; {instead}.") { Field = plan };

@@ -55,6 +55,7 @@ static class EventFileMapping
         Category = Named(wire.Category),
         SessionId = Named(wire.SessionId),
         Labels = [.. wire.Labels],
+        Contexts = [.. wire.Contexts],
     };
 
     private static string? Named(string column) => column.Length == 0 ? null : column;

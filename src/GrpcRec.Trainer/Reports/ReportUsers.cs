@@ -30,11 +30,12 @@ static class ReportUsers
         new Random((int)(seed & int.MaxValue)).Shuffle(drawn);
         using var engine = StepEngineFactory.Create(artifact, new EngineOptions { SlotCapacity = 1 });
         var labels = TaskLabels.Build(dataset, plan.Tasks);
-        return [.. drawn.Take(Users).Select(pair => Describe(engine, artifact.Manifest, dataset, labels, plan, pair.Sequence, pair.Target))];
+        var inputs = new ModelInputs(artifact.Manifest, dataset);
+        return [.. drawn.Take(Users).Select(pair => Describe(engine, inputs, dataset, labels, plan, pair.Sequence, pair.Target))];
     }
 
     private static ReportUser Describe(
-        IStepEngine engine, ModelManifest manifest, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, TrainingPlan plan, int sequence, int target)
+        IStepEngine engine, ModelInputs inputs, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, TrainingPlan plan, int sequence, int target)
     {
         if (!engine.TryRent(out var slot))
             throw new EngineException("no slot is free for the report's users");
@@ -42,9 +43,9 @@ static class ReportUsers
         {
             // 1. Read the history as serving does.
             var first = dataset.Offsets[sequence];
-            var start = Math.Max(first, target - manifest.MaxSequenceLength);
-            var behaviors = Array.ConvertAll(dataset.BehaviorIds[start..target], behavior => (int)behavior);
-            engine.Advance([new EventRun(slot, 0, target - start)], dataset.ItemIds.AsSpan(start, target - start), behaviors);
+            var start = Math.Max(first, target - inputs.Manifest.MaxSequenceLength);
+            int[] kinds = [.. Enumerable.Range(start, target - start).Select(t => inputs.KindOf(t))];
+            engine.Advance([new EventRun(slot, 0, target - start)], dataset.ItemIds.AsSpan(start, target - start), kinds);
 
             // 2. Ask.
             var next = dataset.ItemIds[target];
@@ -57,7 +58,7 @@ static class ReportUsers
                 Event(dataset, target),
                 ranked is null ? null : 1 + Array.FindIndex(ranked, item => item.Item == next),
                 [.. (ranked ?? []).Take(Recommended).Select(item => new ReportItem(dataset.Items.Items[item.Item].Id, Category(dataset, item.Item), item.Score, item.Item == next))],
-                Predictions(engine, slot, tasks, next, target));
+                Predictions(engine, slot, inputs, tasks, next, target));
         }
         finally
         {
@@ -74,10 +75,10 @@ static class ReportUsers
         return query.Result;
     }
 
-    private static List<ReportPrediction> Predictions(IStepEngine engine, Slot slot, IReadOnlyList<TaskLabels> tasks, int next, int target)
+    private static List<ReportPrediction> Predictions(IStepEngine engine, Slot slot, ModelInputs inputs, IReadOnlyList<TaskLabels> tasks, int next, int target)
     {
         var logits = new TaskLogits(engine, tasks);
-        logits.Score(slot, next);
+        logits.Score(slot, next, inputs.RequestOf(target));
         var predictions = new List<ReportPrediction>();
         for (var k = 0; k < tasks.Count; k++)
         {

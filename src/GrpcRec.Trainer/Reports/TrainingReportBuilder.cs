@@ -49,6 +49,7 @@ static class TrainingReportBuilder
             new("items", Number(dataset.Items.Count)),
             new("behaviours", string.Join(", ", dataset.Behaviors)),
             new("categories", Number(dataset.Categories.Count)),
+            .. dataset.Contexts.Count == 0 ? [] : new KeyValuePair<string, string>[] { new("contexts", string.Join(", ", dataset.Contexts.Select(context => $"{context.Key} ({Number(context.Value.Values.Count)})"))) },
             new("targets to train on", Targets(SplitRole.Train)),
             new("to validate on", Targets(SplitRole.Validation)),
             new("to test on", Targets(SplitRole.Test)),
@@ -63,6 +64,7 @@ static class TrainingReportBuilder
             new("encoder", string.Create(CultureInfo.InvariantCulture, $"{network.Encoder.ToString().ToLowerInvariant()}, {network.Layers} layer{(network.Layers == 1 ? "" : "s")} of {network.HiddenSize}")),
             new("item embedding", string.Create(CultureInfo.InvariantCulture, $"{network.EmbeddingSize}{(network.TiedItemEmbedding ? ", tied to the output" : "")}")),
             new("trunk", network.Trunk.ToString().ToLowerInvariant()),
+            .. Features(manifest),
             new("reads at most", $"{Number(network.MaxSequenceLength)} events"),
             new("parameters", Number(manifest.ParameterCount)),
             new("weighting of the tasks", learning.Weighting.ToString().ToLowerInvariant()),
@@ -71,6 +73,16 @@ static class TrainingReportBuilder
             new("dropout", network.Dropout.ToString(CultureInfo.InvariantCulture)),
             new("seed", learning.Seed.ToString(CultureInfo.InvariantCulture)),
         ];
+    }
+
+    private static IEnumerable<KeyValuePair<string, string>> Features(ModelManifest manifest)
+    {
+        if (manifest.EventFeatures.Count > 0)
+            yield return new("features of events", string.Join(", ", manifest.EventFeatures.Select(feature => feature.Name)));
+        if (manifest.RequestFeatures.Count > 0)
+            yield return new("features of requests", string.Join(", ", manifest.RequestFeatures.Select(feature => feature.Name)));
+        if (manifest.Tasks.Where(task => task.ItemBias).Select(task => task.Name).ToArray() is { Length: > 0 } tasks)
+            yield return new("a term for each item", string.Join(", ", tasks));
     }
 
     private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);

@@ -42,7 +42,7 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
 
         // 2. Split, and measure what a model has to beat.
         var dataset = SplitMapping.Apply(request.Split, imported.Dataset);
-        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test, learned: false, cancellation: cancellation);
+        var baselines = Baselines.Evaluate(dataset, plan.Tasks, plan.Evaluation, SplitRole.Test, [.. plan.Architecture.RequestFeatures.Select(feature => feature.Name)], learned: false, cancellation: cancellation);
         var flat = baselines
             .SelectMany(baseline => baseline.Value.Select(metric => KeyValuePair.Create($"{baseline.Key}/{metric.Key}", metric.Value)))
             .ToDictionary();

@@ -30,7 +30,7 @@ public static class BenchmarkData
         };
     }
 
-    /// <summary>Label columns of a benchmark that hold what is known before the outcome: context for a rate baseline, never a task.</summary>
+    /// <summary>Context columns of a benchmark that a rate baseline knows too.</summary>
     public static IReadOnlyList<string> ContextColumns(string name) => name == "b2" ? ["tab"] : [];
 
     /// <summary>The lines of a gzipped text file.</summary>

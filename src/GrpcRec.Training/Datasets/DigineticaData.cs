@@ -12,7 +12,7 @@ internal static class DigineticaData
 
     public static SequenceDataset Read(string folder)
     {
-        var builder = new SequenceDatasetBuilder([], 1 << 21);
+        var builder = new SequenceDatasetBuilder([], 1 << 21) { HasTimes = false };
         long place = 0;
         var trainingSessions = 0;
         foreach (var line in BenchmarkData.Lines(Path.Combine(folder, "train_sessions.txt.gz")))

@@ -34,6 +34,15 @@ public static class EventFingerprint
             AddNumbers(hash, column);
         }
 
+        // Nothing where there are none, so that data without contexts keeps the fingerprint that it always had.
+        foreach (var (name, column) in dataset.Contexts.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            AddText(hash, "context");
+            AddText(hash, name);
+            AddTexts(hash, column.Values);
+            AddColumn<ushort>(hash, column.Ids);
+        }
+
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 

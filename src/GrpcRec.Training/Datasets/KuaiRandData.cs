@@ -5,17 +5,21 @@ namespace GrpcRec.Training.Datasets;
 /// <summary>
 /// KuaiRand-Pure's exposures. A user's sequence is first the last 50 exposures before the log (known with long watches and likes alone),
 /// as input and never as targets, then the log's rows in time order. A row's behaviour is the strongest of like, long_view, click, view;
-/// it is read as input from the next event on, never for the row itself. Label columns: click, long_view, like, profile_enter; and tab,
-/// the page of the app, which is context and not a label. Split by the date column: train to 05-04, validation 05-05 and 05-06, test from 05-07.
+/// it is read as input from the next event on, never for the row itself. Label columns: click, long_view, like, profile_enter. Value: the
+/// share of the video that was played. Contexts: tab, the page of the app, and hour, of the exposure, known before its outcome; profile,
+/// "entered" where it was, known after it; and <see cref="KuaiRandFeatures.OfUsers"/>. An item's category is its tag.
+/// Split by the date column: train to 05-04, validation 05-05 and 05-06, test from 05-07.
 /// </summary>
 internal static class KuaiRandData
 {
     private const int ValidationFromDate = 20220505, TestFromDate = 20220507;
     private const string Header = "user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,is_hate,long_view,play_time_ms,duration_ms,profile_stay_time,comment_stay_time,is_profile_enter,is_rand,tab";
-    private static readonly string[] LabelNames = ["click", "long_view", "like", "profile_enter", "tab"];
-    private static readonly float[] Unlabelled = [float.NaN, float.NaN, float.NaN, float.NaN, float.NaN];
+    private static readonly string[] LabelNames = ["click", "long_view", "like", "profile_enter"];
+    private static readonly float[] Unlabelled = [float.NaN, float.NaN, float.NaN, float.NaN];
+    private static readonly string[] OfExposures = ["tab", "hour", "profile"];
 
-    private readonly record struct Exposure(int User, string Video, int Date, long TimestampMs, bool Click, bool LongView, bool Like, bool ProfileEnter, float Tab);
+    private readonly record struct Exposure(
+        int User, string Video, int Date, int Hour, long TimestampMs, bool Click, bool LongView, bool Like, bool ProfileEnter, float Played, string Tab);
 
     public static SequenceDataset Read(string folder)
     {
@@ -28,15 +32,21 @@ internal static class KuaiRandData
         var history = BenchmarkData.Lines(Path.Combine(folder, "user_history_until_0424.csv.gz")).Skip(1)
             .Select(line => line.Split(','))
             .ToDictionary(cells => int.Parse(cells[0], CultureInfo.InvariantCulture));
-        var builder = new SequenceDatasetBuilder(LabelNames, 1 << 20);
+        var users = KuaiRandFeatures.Users(folder);
+        var tags = KuaiRandFeatures.Tags(folder);
+        var builder = new SequenceDatasetBuilder(LabelNames, 1 << 20, [.. OfExposures, .. KuaiRandFeatures.OfUsers]);
+        var contexts = new string?[OfExposures.Length + KuaiRandFeatures.OfUsers.Length];
         var dates = new List<int>();
         for (var row = 0; row < log.Length;)
         {
             var user = log[row].User;
             builder.BeginSequence(user.ToString(CultureInfo.InvariantCulture));
+            Array.Clear(contexts);
+            if (users.TryGetValue(user, out var known))
+                known.CopyTo(contexts, OfExposures.Length);
             if (history.TryGetValue(user, out var cells))
             {
-                AddHistory(builder, cells);
+                AddHistory(builder, cells, tags, contexts);
                 while (dates.Count < builder.EventCount)
                     dates.Add(0);
             }
@@ -45,7 +55,8 @@ internal static class KuaiRandData
             {
                 var e = log[row];
                 var behavior = e.Like ? "like" : e.LongView ? "long_view" : e.Click ? "click" : "view";
-                builder.Add(e.Video, behavior, e.TimestampMs, labels: [One(e.Click), One(e.LongView), One(e.Like), One(e.ProfileEnter), e.Tab]);
+                (contexts[0], contexts[1], contexts[2]) = (e.Tab, e.Hour.ToString(CultureInfo.InvariantCulture), e.ProfileEnter ? "entered" : "");
+                builder.Add(e.Video, behavior, e.TimestampMs, e.Played, tags.GetValueOrDefault(e.Video), [One(e.Click), One(e.LongView), One(e.Like), One(e.ProfileEnter)], contexts);
                 dates.Add(e.Date);
             }
         }
@@ -71,7 +82,8 @@ internal static class KuaiRandData
     }
 
     /// <param name="cells">user_id, history_len, last_time_ms, then video ids separated by spaces: watched, liked, long watched.</param>
-    private static void AddHistory(SequenceDatasetBuilder builder, string[] cells)
+    /// <param name="contexts">The user's own; those of exposures are not known.</param>
+    private static void AddHistory(SequenceDatasetBuilder builder, string[] cells, Dictionary<string, string> tags, string?[] contexts)
     {
         var watched = Videos(cells[3]);
         HashSet<string> liked = [.. Videos(cells[4])], longWatched = [.. Videos(cells[5])];
@@ -80,10 +92,17 @@ internal static class KuaiRandData
         for (var i = 0; i < watched.Length; i++)
         {
             var behavior = liked.Contains(watched[i]) ? "like" : longWatched.Contains(watched[i]) ? "long_view" : "view";
-            builder.Add(watched[i], behavior, last - ((watched.Length - 1 - i) * 1000L), labels: Unlabelled);
+            builder.Add(watched[i], behavior, last - ((watched.Length - 1 - i) * 1000L), category: tags.GetValueOrDefault(watched[i]), labels: Unlabelled, contexts: contexts);
         }
 
         static string[] Videos(string cell) => cell.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    /// <summary>A video of unknown length has none; past ten times through nothing more is told.</summary>
+    private static float Played(string playMs, string durationMs)
+    {
+        var duration = float.Parse(durationMs, CultureInfo.InvariantCulture);
+        return duration > 0 ? Math.Clamp(float.Parse(playMs, CultureInfo.InvariantCulture) / duration, 0, 10) : float.NaN;
     }
 
     private static IEnumerable<Exposure> Log(string path)
@@ -104,12 +123,14 @@ internal static class KuaiRandData
                 int.Parse(cells[0], CultureInfo.InvariantCulture),
                 cells[1],
                 int.Parse(cells[2], CultureInfo.InvariantCulture),
+                int.Parse(cells[3], CultureInfo.InvariantCulture) / 100,
                 long.Parse(cells[4], CultureInfo.InvariantCulture),
                 cells[5] == "1",
                 cells[11] == "1",
                 cells[6] == "1",
                 cells[16] == "1",
-                float.Parse(cells[18], CultureInfo.InvariantCulture));
+                Played(cells[12], cells[13]),
+                cells[18]);
         }
     }
 }

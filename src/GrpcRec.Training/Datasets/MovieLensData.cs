@@ -13,7 +13,7 @@ internal static class MovieLensData
     /// <summary>Lines "user item"; a user's lines stand together, oldest first. There are no times: an event's is its line.</summary>
     public static SequenceDataset InOrder(string path)
     {
-        var builder = new SequenceDatasetBuilder([], 1 << 20);
+        var builder = new SequenceDatasetBuilder([], 1 << 20) { HasTimes = false };
         var user = "";
         long row = 0;
         foreach (var line in BenchmarkData.Lines(path))

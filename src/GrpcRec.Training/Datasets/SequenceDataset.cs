@@ -11,7 +11,7 @@ public enum SplitRole : byte { Train, Validation, Test, None }
 /// <summary>
 /// Cleaned events as sequences in time order, in flat arrays: sequence s holds the events Offsets[s] … Offsets[s+1]-1.
 /// Event t (not the first of its sequence) is a target, predicted from the events before it; its <see cref="Roles"/> entry says in which split.
-/// Memory: 21 bytes an event, and 4 for each label column.
+/// Memory: 21 bytes an event, 4 for each label column and 2 for each context column.
 /// </summary>
 public sealed class SequenceDataset
 {
@@ -34,11 +34,20 @@ public sealed class SequenceDataset
     /// <summary>[N] milliseconds since 1970 UTC; the position in the file when it has no times.</summary>
     public required long[] TimestampsMs { get; init; }
 
+    /// <summary>Times are times, and not positions.</summary>
+    public bool HasTimes { get; init; } = true;
+
     /// <summary>[N] NaN where there is none.</summary>
     public required float[] Values { get; init; }
 
     /// <summary>Label columns by name, each [N], NaN where unlabelled.</summary>
     public required IReadOnlyDictionary<string, float[]> Labels { get; init; }
+
+    /// <summary>
+    /// Context columns by name. Unsplit: with every value that was read; split: with those of the training part, <see cref="ContextColumn.OfTraining"/>.
+    /// What belongs to the user (an age band) stands on each of the user's events.
+    /// </summary>
+    public IReadOnlyDictionary<string, ContextColumn> Contexts { get; init; } = new SortedDictionary<string, ContextColumn>(StringComparer.Ordinal);
 
     /// <summary>[N]</summary>
     public required SplitRole[] Roles { get; init; }
@@ -67,11 +76,11 @@ public sealed class SequenceDataset
     {
         ArgumentNullException.ThrowIfNull(roles);
         ArgumentOutOfRangeException.ThrowIfNotEqual(roles.Length, EventCount, nameof(roles));
-        return With(roles, Items, Fingerprint);
+        return With(roles, Items, Contexts, Fingerprint);
     }
 
     /// <summary>The same events with other roles, and what follows from them.</summary>
-    internal SequenceDataset With(SplitRole[] roles, ItemCatalog items, DataFingerprint fingerprint) => new()
+    internal SequenceDataset With(SplitRole[] roles, ItemCatalog items, IReadOnlyDictionary<string, ContextColumn> contexts, DataFingerprint fingerprint) => new()
     {
         Items = items,
         Behaviors = Behaviors,
@@ -81,8 +90,10 @@ public sealed class SequenceDataset
         ItemIds = ItemIds,
         BehaviorIds = BehaviorIds,
         TimestampsMs = TimestampsMs,
+        HasTimes = HasTimes,
         Values = Values,
         Labels = Labels,
+        Contexts = contexts,
         Roles = roles,
         Fingerprint = fingerprint,
     };

@@ -25,14 +25,19 @@ public sealed class SequenceDatasetBuilder
     private readonly List<float> _values;
     private readonly string[] _labelNames;
     private readonly List<float>[] _labels;
+    private readonly string[] _contextNames;
+    private readonly (Dictionary<string, int> Values, List<ushort> Ids)[] _contexts;
 
     /// <param name="labelNames">Label columns; each event gives one number for each, NaN where unlabelled.</param>
     /// <param name="capacity">Events expected.</param>
-    public SequenceDatasetBuilder(IReadOnlyList<string> labelNames, int capacity = 0)
+    /// <param name="contextNames">Context columns; each event gives one value for each, null where it has none.</param>
+    public SequenceDatasetBuilder(IReadOnlyList<string> labelNames, int capacity = 0, IReadOnlyList<string>? contextNames = null)
     {
         ArgumentNullException.ThrowIfNull(labelNames);
         _labelNames = [.. labelNames];
         _labels = [.. labelNames.Select(_ => new List<float>(capacity))];
+        _contextNames = [.. contextNames ?? []];
+        _contexts = [.. _contextNames.Select(_ => (new Dictionary<string, int>(StringComparer.Ordinal), new List<ushort>(capacity)))];
         _items = new(capacity);
         _behaviors = new(capacity);
         _times = new(capacity);
@@ -42,6 +47,9 @@ public sealed class SequenceDatasetBuilder
     public int MaxSequences { get; init; } = int.MaxValue - 1;
     public int MaxItems { get; init; } = int.MaxValue;
     public int MaxCategories { get; init; } = int.MaxValue;
+
+    /// <summary>The times given are times, and not positions.</summary>
+    public bool HasTimes { get; init; } = true;
 
     /// <summary>Events added so far.</summary>
     public int EventCount => _items.Count;
@@ -59,13 +67,18 @@ public sealed class SequenceDatasetBuilder
     /// <param name="value">NaN: none.</param>
     /// <param name="category">null: none.</param>
     /// <param name="labels">[labels]</param>
-    /// <exception cref="DatasetLimitException">There are too many items, behaviours or categories.</exception>
-    public void Add(string item, string behavior, long timestampMs, float value = float.NaN, string? category = null, ReadOnlySpan<float> labels = default)
+    /// <param name="contexts">[contexts] null or empty: none.</param>
+    /// <exception cref="DatasetLimitException">There are too many items, behaviours, categories or values of a context.</exception>
+    public void Add(
+        string item, string behavior, long timestampMs, float value = float.NaN, string? category = null, ReadOnlySpan<float> labels = default,
+        ReadOnlySpan<string?> contexts = default)
     {
         if (_keys.Count == 0)
             throw new InvalidOperationException("Begin a sequence first.");
         if (labels.Length != _labels.Length)
             throw new ArgumentException($"There are {_labels.Length} label columns and {labels.Length} labels.", nameof(labels));
+        if (contexts.Length != _contexts.Length)
+            throw new ArgumentException($"There are {_contexts.Length} context columns and {contexts.Length} contexts.", nameof(contexts));
 
         var itemId = Id(_itemIds, item, MaxItems, "items", "MaxItems; raise the limit, or drop rare ones with MinItemEvents");
         if (itemId == _itemCategories.Count)
@@ -89,6 +102,13 @@ public sealed class SequenceDatasetBuilder
         _values.Add(value);
         for (var l = 0; l < labels.Length; l++)
             _labels[l].Add(labels[l]);
+        for (var c = 0; c < contexts.Length; c++)
+        {
+            var (values, ids) = _contexts[c];
+            ids.Add(contexts[c] is { Length: > 0 } given
+                ? (ushort)(1 + Id(values, given, ContextColumn.MaxDistinct, $"values of the context column \"{_contextNames[c]}\"", "is it an id? map coarser ones"))
+                : (ushort)0);
+        }
     }
 
     /// <summary>The data set, unsplit: every role is None, and an item's count is over all events.</summary>
@@ -117,6 +137,9 @@ public sealed class SequenceDatasetBuilder
         var labels = new Dictionary<string, float[]>(StringComparer.Ordinal);
         for (var l = 0; l < _labels.Length; l++)
             labels[_labelNames[l]] = [.. _labels[l]];
+        var contexts = new SortedDictionary<string, ContextColumn>(StringComparer.Ordinal);
+        for (var c = 0; c < _contexts.Length; c++)
+            contexts[_contextNames[c]] = new([.. _contexts[c].Values.OrderBy(pair => pair.Value).Select(pair => pair.Key)], [.. _contexts[c].Ids]);
         var dataset = new SequenceDataset
         {
             Items = new ItemCatalog(items),
@@ -127,13 +150,15 @@ public sealed class SequenceDatasetBuilder
             ItemIds = [.. _items],
             BehaviorIds = behaviorIds,
             TimestampsMs = [.. _times],
+            HasTimes = HasTimes,
             Values = [.. _values],
             Labels = labels,
+            Contexts = contexts,
             Roles = new SplitRole[_items.Count],
             Fingerprint = new DataFingerprint("", _items.Count, _keys.Count),
         };
         Array.Fill(dataset.Roles, SplitRole.None);
-        return dataset.With(dataset.Roles, dataset.Items, new DataFingerprint(EventFingerprint.Of(dataset), dataset.EventCount, dataset.SequenceCount));
+        return dataset.With(dataset.Roles, dataset.Items, contexts, new DataFingerprint(EventFingerprint.Of(dataset), dataset.EventCount, dataset.SequenceCount));
     }
 
     private static int Id(Dictionary<string, int> ids, string name, int limit, string what, string advice)

@@ -5,7 +5,8 @@ namespace GrpcRec.Training.Datasets;
 
 /// <summary>
 /// Decides which events are targets of which part. The first event of a sequence is never a target: there is nothing before it.
-/// Each split also counts the items' events of the training part, which is the popularity that a model may know.
+/// Each split also counts the items' events of the training part, which is the popularity that a model may know, and keeps of each context
+/// column the values that the training part has.
 /// </summary>
 public static class Splits
 {
@@ -99,7 +100,10 @@ public static class Splits
         }
 
         var items = dataset.Items.Items.Select((item, id) => item with { Count = counts[id] }).ToArray();
-        return dataset.With(roles, new ItemCatalog(items), dataset.Fingerprint);
+        var contexts = new SortedDictionary<string, ContextColumn>(StringComparer.Ordinal);
+        foreach (var (name, column) in dataset.Contexts)
+            contexts[name] = column.OfTraining(training);
+        return dataset.With(roles, new ItemCatalog(items), contexts, dataset.Fingerprint);
     }
 
     private static void CheckShare(double share, string name)

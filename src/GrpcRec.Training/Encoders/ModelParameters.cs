@@ -25,10 +25,9 @@ internal sealed class ModelParameters : IDisposable
     {
         Manifest = manifest;
         var expected = ModelTensors.Expected(manifest);
-        foreach (var name in (string[])[ModelTensors.ItemEmbedding, ModelTensors.BehaviorEmbedding])
+        foreach (var name in ModelTensors.EventColumns(manifest).Select(column => column.Tensor).Concat(manifest.RequestFeatures.Select(feature => ModelTensors.RequestFeature(feature.Name))))
         {
-            if (!expected.TryGetValue(name, out var shape))
-                continue;
+            var shape = expected[name];
             var table = nn.Embedding(shape[0], shape[1]);
             _embeddings[name] = table;
             _byName[name] = table.weight!;
@@ -124,7 +123,7 @@ internal sealed class ModelParameters : IDisposable
             return;
         }
 
-        if (name is ModelTensors.ItemEmbedding or ModelTensors.BehaviorEmbedding or ModelTensors.NextItemEmbedding)
+        if (name == ModelTensors.NextItemEmbedding || _embeddings.ContainsKey(name))
             values.normal_(0, EmbeddingDeviation);
         else if (values.dim() == 1)
             InitializeBias(name, values);

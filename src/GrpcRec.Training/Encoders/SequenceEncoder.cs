@@ -28,15 +28,16 @@ internal abstract class SequenceEncoder(ModelParameters parameters, double dropo
         var kind => throw new NotSupportedException($"An encoder of kind {kind} cannot be trained."),
     };
 
-    /// <param name="items">[T, B] int64 dense item ids; padding at the end is any id, its states are never read.</param>
-    /// <param name="behaviors">[T, B] int64; not read when the model reads no behaviours.</param>
+    /// <param name="ids">
+    /// [T, B] int64 by the embedding that they point into, one for each of <see cref="ModelTensors.EventColumns"/>; padding at the end is any id,
+    /// its states are never read.
+    /// </param>
     /// <returns>[T, B, H] state after each event.</returns>
-    public Tensor Forward(Tensor items, Tensor? behaviors, bool training)
+    public Tensor Forward(IReadOnlyDictionary<string, Tensor> ids, bool training)
     {
         using var scope = NewDisposeScope();
-        var x = Parameters.Embed(ModelTensors.ItemEmbedding, items);
-        if (Parameters.Has(ModelTensors.BehaviorEmbedding))
-            x = cat([x, Parameters.Embed(ModelTensors.BehaviorEmbedding, behaviors!)], 2);
+        Tensor[] columns = [.. ModelTensors.EventColumns(Parameters.Manifest).Select(column => Parameters.Embed(column.Tensor, ids[column.Tensor]))];
+        var x = columns.Length == 1 ? columns[0] : cat(columns, 2);
         return Encode(Drop(x, training), training).MoveToOuterDisposeScope();
     }
 

@@ -16,7 +16,7 @@ public static class Baselines
     /// <param name="dataset">Split.</param>
     /// <param name="part">Train is learnt from whatever the part; measured are the targets of this one.</param>
     /// <param name="contextColumns">
-    /// Label columns that hold what is known before the outcome (a page, a device), one category a number. Only the caller knows that a column is none.
+    /// Context columns that hold what is known before the outcome (a page, a device). Only the caller knows which.
     /// </param>
     /// <param name="learned">
     /// item-knn and mf too, which take a share of a training's time and, for mf, a pass over the catalogue for each target; false: what is counted in seconds.
@@ -53,9 +53,9 @@ public static class Baselines
         Keep("rates", SmoothedRates.Measure(dataset, binary, [], part));
         if (contextColumns is { Count: > 0 })
         {
-            var columns = contextColumns.Select(name => dataset.Labels.TryGetValue(name, out var column)
-                ? column
-                : throw new ArgumentException($"The data has no column \"{name}\" to serve as context.", nameof(contextColumns)));
+            var columns = contextColumns.Select(name => dataset.Contexts.TryGetValue(name, out var column)
+                ? column.Ids
+                : throw new ArgumentException($"The data has no context column \"{name}\".", nameof(contextColumns)));
             Keep("rates+context", SmoothedRates.Measure(dataset, binary, [.. columns], part));
         }
 

@@ -32,26 +32,31 @@ public static class InputAblation
         if (sample.Count == 0)
             return [];
         var labels = TaskLabels.Build(dataset, tasks);
+        var inputs = new ModelInputs(artifact.Manifest, dataset);
         using var engine = StepEngineFactory.Create(artifact, new EngineOptions { SlotCapacity = 1 });
         var longest = artifact.Manifest.MaxSequenceLength;
-        List<(string Name, Ablation Spoil)> inputs =
+        List<(string Name, Ablation Spoil, string? UnknownRequest)> losses =
         [
-            ("everything", (_, _, _) => { }),
-            ("the last 10 events", (history, _, _) => history.KeepLast(10)),
-            ("the last event alone", (history, _, _) => history.KeepLast(1)),
-            ("events in random order", (history, random, _) => history.Shuffle(random)),
-            ("another user's items", (history, random, n) => history.TakeItems(dataset, sample[(n + 1 + random.Next(sample.Count - 1)) % sample.Count])),
+            ("everything", (_, _, _) => { }, null),
+            ("the last 10 events", (history, _, _) => history.KeepLast(10), null),
+            ("the last event alone", (history, _, _) => history.KeepLast(1), null),
+            ("events in random order", (history, random, _) => history.Shuffle(random), null),
+            ("another user's items", (history, random, n) => history.TakeItems(dataset, sample[(n + 1 + random.Next(sample.Count - 1)) % sample.Count]), null),
         ];
-        if (artifact.Manifest.Encoder.BehaviorEmbeddingSize > 0)
-            inputs.Add(("no behaviours", (history, _, _) => history.ForgetBehaviors()));
+        if (inputs.ReadsBehaviors)
+            losses.Add(("no behaviours", (history, _, _) => history.ForgetBehaviors(), null));
+        foreach (var feature in inputs.KindFeatures)
+            losses.Add(($"events without {feature.Name}", (history, _, _) => history.Forget(feature.Name), null));
+        foreach (var (feature, _) in inputs.RequestFeatures)
+            losses.Add(($"requests without {feature.Name}", (_, _, _) => { }, feature.Name));
         if (sample.Count < 2)
-            inputs.RemoveAll(input => input.Name == "another user's items");
+            losses.RemoveAll(loss => loss.Name == "another user's items");
 
         var results = new List<AblatedInput>();
-        var history = new History(longest);
-        foreach (var (name, spoil) in inputs)
+        var history = new History(inputs, longest);
+        foreach (var (name, spoil, unknownRequest) in losses)
         {
-            var scorer = new TargetScorer(engine, dataset, labels, artifact.Manifest, plan);
+            var scorer = new TargetScorer(engine, dataset, labels, inputs, plan) { UnknownRequest = unknownRequest };
             var random = new Random((int)(seed & int.MaxValue));
             for (var n = 0; n < sample.Count; n++)
             {
@@ -61,7 +66,7 @@ public static class InputAblation
                 spoil(history, random, n);
                 if (!engine.TryRent(out var slot))
                     throw new EvaluationException("The engine has no free slot to evaluate in.");
-                engine.Advance([new EventRun(slot, 0, history.Count)], history.Items, history.Behaviors);
+                engine.Advance([new EventRun(slot, 0, history.Count)], history.Items, history.Kinds);
                 scorer.Score([(slot, sequence, target)]);
                 engine.Return(slot);
             }
@@ -95,27 +100,25 @@ public static class InputAblation
     }
 
     /// <summary>The events before a target, the last that the model reads, to be spoilt.</summary>
-    private sealed class History(int longest)
+    private sealed class History(ModelInputs inputs, int longest)
     {
         private readonly int[] _items = new int[longest];
-        private readonly int[] _behaviors = new int[longest];
-        private int _start;
+        private readonly int[] _kinds = new int[longest];
+        private int _start, _end;
 
         public int Count { get; private set; }
 
         public Span<int> Items => _items.AsSpan(_start, Count);
 
-        public Span<int> Behaviors => _behaviors.AsSpan(_start, Count);
+        /// <summary>Behaviours, and what else the model reads of the events.</summary>
+        public Span<int> Kinds => _kinds.AsSpan(_start, Count);
 
         public void Load(SequenceDataset dataset, int sequence, int target)
         {
             Count = Math.Min(longest, target - dataset.Offsets[sequence]);
-            _start = 0;
-            for (var i = 0; i < Count; i++)
-            {
-                _items[i] = dataset.ItemIds[target - Count + i];
-                _behaviors[i] = dataset.BehaviorIds[target - Count + i];
-            }
+            (_start, _end) = (0, target);
+            dataset.ItemIds.AsSpan(target - Count, Count).CopyTo(_items);
+            Read();
         }
 
         public void KeepLast(int count)
@@ -130,7 +133,7 @@ public static class InputAblation
             {
                 var j = random.Next(i + 1);
                 (_items[i], _items[j]) = (_items[j], _items[i]);
-                (_behaviors[i], _behaviors[j]) = (_behaviors[j], _behaviors[i]);
+                (_kinds[i], _kinds[j]) = (_kinds[j], _kinds[i]);
             }
         }
 
@@ -142,6 +145,14 @@ public static class InputAblation
                 _items[i] = dataset.ItemIds[first + (i % (other.Target - first))];
         }
 
-        public void ForgetBehaviors() => Behaviors.Clear();
+        public void ForgetBehaviors() => Read(knowsBehaviors: false);
+
+        public void Forget(string feature) => Read(feature);
+
+        private void Read(string? unknown = null, bool knowsBehaviors = true)
+        {
+            for (var i = 0; i < Count; i++)
+                _kinds[i] = inputs.KindOf(_end - Count + i, unknown, knowsBehaviors);
+        }
     }
 }

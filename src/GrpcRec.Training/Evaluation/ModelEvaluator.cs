@@ -64,7 +64,8 @@ public static class ModelEvaluator
         ArgumentNullException.ThrowIfNull(plan);
         var labels = TaskLabels.Build(dataset, tasks);
         CheckTasks(manifest, labels);
-        var scorer = new TargetScorer(engine, dataset, labels, manifest, plan);
+        var inputs = new ModelInputs(manifest, dataset);
+        var scorer = new TargetScorer(engine, dataset, labels, inputs, plan);
         var windows = new Queue<EventWindow>(EventWindow
             .ForEvaluation(dataset, role, manifest.MaxSequenceLength, minContext: manifest.MaxSequenceLength));
         var total = windows.Count;
@@ -84,7 +85,7 @@ public static class ModelEvaluator
             // 2. Advance every slot by its next event.
             events.Clear();
             foreach (var (slot, _, next) in running)
-                events.Add(new StepEvent(slot, dataset.ItemIds[next], dataset.BehaviorIds[next]));
+                events.Add(new StepEvent(slot, dataset.ItemIds[next], inputs.KindOf(next)));
             engine.Step(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(events));
 
             // 3. Score what now stands before a target; free the slots that are done.

@@ -13,8 +13,8 @@ internal static class SmoothedRates
     public const double Smoothing = 20;
 
     /// <param name="tasks">Binary ones.</param>
-    /// <param name="contexts">Each [N]; equal numbers are one value. NaN is a value too.</param>
-    public static Dictionary<string, double> Measure(SequenceDataset dataset, TaskLabels[] tasks, float[][] contexts, SplitRole part)
+    /// <param name="contexts">Each [N] ids; 0, an unknown value, is a value too.</param>
+    public static Dictionary<string, double> Measure(SequenceDataset dataset, TaskLabels[] tasks, ushort[][] contexts, SplitRole part)
     {
         var metrics = new Dictionary<string, double>();
         foreach (var task in tasks)
@@ -25,12 +25,12 @@ internal static class SmoothedRates
         return metrics;
     }
 
-    private static void Measure(SequenceDataset dataset, TaskLabels task, float[][] contexts, SplitRole part, Dictionary<string, double> metrics)
+    private static void Measure(SequenceDataset dataset, TaskLabels task, ushort[][] contexts, SplitRole part, Dictionary<string, double> metrics)
     {
         // 1. Count positives and rows, overall and by key.
         var users = new Rates(dataset.SequenceCount);
         var items = new Rates(dataset.Items.Count);
-        var values = contexts.Select(_ => new Dictionary<float, (double Positives, double Rows)>()).ToArray();
+        var values = contexts.Select(_ => new Dictionary<ushort, (double Positives, double Rows)>()).ToArray();
         double positives = 0, rows = 0;
         ForEach(SplitRole.Train, (s, t, label) =>
         {

@@ -16,25 +16,30 @@ internal sealed class TargetScorer
 {
     private readonly IStepEngine _engine;
     private readonly SequenceDataset _dataset;
+    private readonly ModelInputs _inputs;
     private readonly IReadOnlyList<TaskLabels> _tasks;
     private readonly TaskLogits _logits;
     private readonly int _depth;
     private readonly SeenItems? _hidden;
     private float[] _catalog = [];
 
-    public TargetScorer(IStepEngine engine, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, ModelManifest manifest, EvaluationPlan plan)
+    public TargetScorer(IStepEngine engine, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, ModelInputs inputs, EvaluationPlan plan)
     {
         _engine = engine;
         _dataset = dataset;
+        _inputs = inputs;
         _tasks = tasks;
         var ranks = tasks.Any(task => task.Kind == TaskKind.NextItem);
         _depth = ranks ? Math.Min(plan.Cutoffs.Max(), engine.CatalogSize) : 0;
         _logits = new TaskLogits(engine, tasks);
         _hidden = plan.MaskSeen ? new SeenItems(engine.CatalogSize) : null;
-        Metrics = new TaskMetrics(tasks, plan.Cutoffs, ranks ? engine.CatalogSize : 0, manifest.Tasks.Select(task => (task.Offset, task.Scale)));
+        Metrics = new TaskMetrics(tasks, plan.Cutoffs, ranks ? engine.CatalogSize : 0, inputs.Manifest.Tasks.Select(task => (task.Offset, task.Scale)));
     }
 
     public TaskMetrics Metrics { get; }
+
+    /// <summary>A request feature, by its name, that is not to be known.</summary>
+    public string? UnknownRequest { get; init; }
 
     /// <param name="standing">Slots that stand after the event before their target.</param>
     public void Score(IReadOnlyList<(Slot Slot, int Sequence, int Target)> standing)
@@ -47,7 +52,7 @@ internal sealed class TargetScorer
 
     private void ScoreTasks(Slot slot, int sequence, int target)
     {
-        _logits.Score(slot, _dataset.ItemIds[target]);
+        _logits.Score(slot, _dataset.ItemIds[target], _inputs.RequestOf(target, UnknownRequest));
         for (var k = 0; k < _tasks.Count; k++)
         {
             var task = _tasks[k];

@@ -32,10 +32,11 @@ public sealed class TaskLogits
 
     /// <param name="slot">Stands after the event before the candidate.</param>
     /// <param name="item">Dense id.</param>
-    public void Score(Slot slot, int item)
+    /// <param name="request">Indices of the request's features; empty: nothing is known.</param>
+    public void Score(Slot slot, int item, ReadOnlySpan<int> request = default)
     {
         if (_candidate.Length > 0)
-            _engine.ScoreCandidates(slot, [item], _candidate);
+            _engine.ScoreCandidates(slot, request, [item], _candidate);
         if (_sequence.Length > 0)
             _engine.ScoreSequence(slot, _sequence);
     }

@@ -11,7 +11,7 @@ namespace GrpcRec.Training.Evaluation;
 /// Metrics of a model in training, by TorchSharp's own forward pass. A target is read after at least half a window of events where there
 /// are as many, so that neighbours share a pass; final figures come from <see cref="ModelEvaluator"/>.
 /// </summary>
-internal sealed class TorchEvaluator(SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, EvaluationPlan plan, int maxLength, int batchSize)
+internal sealed class TorchEvaluator(SequenceDataset dataset, ModelInputs inputs, IReadOnlyList<TaskLabels> tasks, EvaluationPlan plan, int maxLength, int batchSize)
 {
     private const long LogitsPerChunk = 1 << 22;
 
@@ -24,7 +24,7 @@ internal sealed class TorchEvaluator(SequenceDataset dataset, IReadOnlyList<Task
         {
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
-            using var batch = WindowBatch.Create(dataset, tasks, role, model.ReadsBehaviors, batchWindows);
+            using var batch = WindowBatch.Create(dataset, tasks, role, inputs, batchWindows);
             var outputs = model.Forward(batch, training: false);
             for (var k = 0; k < outputs.Length; k++)
             {

@@ -67,4 +67,10 @@ public sealed record EventColumns
 
     /// <summary>Kept as label columns: a number, true or false; empty is unlabelled.</summary>
     public IReadOnlyList<string> Labels { get; init; } = [];
+
+    /// <summary>
+    /// Kept as contexts, each value as its text; empty is none. In JSON lines also the fields of an object <c>context</c>, as an event has it on
+    /// the wire. Their names are those by which a served model is asked.
+    /// </summary>
+    public IReadOnlyList<string> Contexts { get; init; } = [];
 }

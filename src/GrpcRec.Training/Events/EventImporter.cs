@@ -29,7 +29,7 @@ public static class EventImporter
             throw new ImportException($"There is no file \"{Path.GetFileName(file.Path)}\" at the given path.");
 
         // 2. Read every row once; good ones into the store, bad ones into the report.
-        using var store = new EventStore(rules.Limits, layout.LabelCount);
+        using var store = new EventStore(rules.Limits, layout.LabelCount, layout.ContextCount);
         var (report, hasTime) = Stage(file.Path, format, layout, rules, store, rows, cancellation);
         if (rules.SessionGap is not null && !hasTime)
             throw new ImportException($"A session gap needs times, and the file has no column \"{layout.Names[FieldLayout.Time]}\".");
@@ -46,7 +46,7 @@ public static class EventImporter
         }
 
         // 4. Read back in order, as sequences.
-        var dataset = Gather(store, layout, rules, (int)report.RowsKept, cancellation);
+        var dataset = Gather(store, layout, rules, (int)report.RowsKept, hasTime, cancellation);
         return new ImportResult(dataset, report with
         {
             Sequences = dataset.SequenceCount,
@@ -131,10 +131,11 @@ public static class EventImporter
             $"{report.BadRows} of {report.RowsRead} rows are bad, {(double)report.BadRows / report.RowsRead:P2}; {allowed:P2} are allowed (MaxBadRowShare). The first: {string.Join("; ", reasons)}.");
     }
 
-    private static SequenceDataset Gather(EventStore store, FieldLayout layout, CleaningRules rules, int events, CancellationToken cancellation)
+    private static SequenceDataset Gather(EventStore store, FieldLayout layout, CleaningRules rules, int events, bool hasTime, CancellationToken cancellation)
     {
-        var builder = new SequenceDatasetBuilder(layout.Names[FieldLayout.FirstLabel..], events)
+        var builder = new SequenceDatasetBuilder(layout.LabelNames, events, layout.ContextNames)
         {
+            HasTimes = hasTime,
             MaxSequences = rules.Limits.MaxSequences,
             MaxItems = rules.Limits.MaxItems,
             MaxCategories = rules.Limits.MaxCategories,
@@ -160,7 +161,7 @@ public static class EventImporter
                 }
 
                 last = e.TimestampMs;
-                builder.Add(e.Item, e.Behavior, e.TimestampMs, e.Value, e.Category, e.Labels);
+                builder.Add(e.Item, e.Behavior, e.TimestampMs, e.Value, e.Category, e.Labels, e.Contexts);
             }, cancellation);
             return builder.Build();
         }

@@ -6,7 +6,7 @@ namespace GrpcRec.Training.Events;
 /// <summary>One event as read, checked field by field.</summary>
 internal sealed class EventParser(FieldLayout layout)
 {
-    /// <summary>Longest id, behaviour or category, UTF-8: ids travel in every request.</summary>
+    /// <summary>Longest id, behaviour, category or context value, UTF-8: ids travel in every request.</summary>
     public const int MaxIdBytes = 256;
 
     /// <summary>2200-01-01 UTC. A later time is a unit mistaken (microseconds) or damage.</summary>
@@ -24,6 +24,9 @@ internal sealed class EventParser(FieldLayout layout)
 
     /// <summary>[labels] NaN where unlabelled.</summary>
     public float[] Labels { get; } = new float[layout.LabelCount];
+
+    /// <summary>[contexts] null where there is none.</summary>
+    public string?[] Contexts { get; } = new string?[layout.ContextCount];
 
     /// <summary>Takes a row's fields. Returns what is wrong, or null.</summary>
     public string? Parse(string?[] fields, bool hasTime, long row)
@@ -49,6 +52,14 @@ internal sealed class EventParser(FieldLayout layout)
         {
             if (!TryNumber(fields[FieldLayout.FirstLabel + label], out Labels[label]))
                 return NotANumber(FieldLayout.FirstLabel + label, fields);
+        }
+
+        for (var context = 0; context < Contexts.Length; context++)
+        {
+            var field = layout.FirstContext + context;
+            Contexts[context] = string.IsNullOrWhiteSpace(fields[field]) ? null : fields[field];
+            if (Contexts[context] is { } category && CheckId(category, field) is { } contextFault)
+                return contextFault;
         }
 
         return null;

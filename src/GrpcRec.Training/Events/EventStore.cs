@@ -11,11 +11,11 @@ internal sealed class EventStore : IDisposable
 {
     private readonly string _directory;
     private readonly DuckDBConnection _connection;
-    private readonly int _labels;
+    private readonly int _labels, _contexts;
 
-    public EventStore(ImportLimits limits, int labels)
+    public EventStore(ImportLimits limits, int labels, int contexts)
     {
-        _labels = labels;
+        (_labels, _contexts) = (labels, contexts);
         _directory = limits.SpillDirectory is null
             ? Directory.CreateTempSubdirectory("grpcrec-import-").FullName
             : Directory.CreateDirectory(Path.Combine(limits.SpillDirectory, "grpcrec-import-" + Path.GetRandomFileName())).FullName;
@@ -33,7 +33,8 @@ internal sealed class EventStore : IDisposable
                 SET autoinstall_known_extensions = false;
                 SET autoload_known_extensions = false;
                 CREATE TABLE events (row BIGINT, key VARCHAR, item VARCHAR, behavior VARCHAR, time BIGINT, value FLOAT, category VARCHAR
-                    {string.Concat(Enumerable.Range(0, labels).Select(l => $", l{l} FLOAT"))});
+                    {string.Concat(Enumerable.Range(0, labels).Select(l => $", l{l} FLOAT"))}
+                    {string.Concat(Enumerable.Range(0, contexts).Select(c => $", c{c} VARCHAR"))});
                 """));
         }
         catch
@@ -68,6 +69,14 @@ internal sealed class EventStore : IDisposable
             row.AppendValue(parsed.Category);
         foreach (var label in parsed.Labels)
             AppendNumber(row, label);
+        foreach (var context in parsed.Contexts)
+        {
+            if (context is null)
+                row.AppendNullValue();
+            else
+                row.AppendValue(context);
+        }
+
         row.EndRow();
     }
 
@@ -101,14 +110,14 @@ internal sealed class EventStore : IDisposable
         return dropped;
     }
 
-    /// <summary>The events by key (in the order of its bytes), time and row. Labels and values that are absent come as NaN.</summary>
+    /// <summary>The events by key (in the order of its bytes), time and row. Labels and values that are absent come as NaN, contexts as null.</summary>
     public void ReadInOrder(Action<StoredEvent> take, CancellationToken cancellation)
     {
         using var command = _connection.CreateCommand();
         command.UseStreamingMode = true;
         command.CommandText = "SELECT * EXCLUDE (row) FROM events ORDER BY key, time, row";
         using var registration = cancellation.Register(command.Cancel);
-        var stored = new StoredEvent { Labels = new float[_labels] };
+        var stored = new StoredEvent { Labels = new float[_labels], Contexts = new string?[_contexts] };
         Guard(
             () =>
             {
@@ -124,6 +133,8 @@ internal sealed class EventStore : IDisposable
                     stored.Category = reader.IsDBNull(5) ? null : reader.GetString(5);
                     for (var l = 0; l < _labels; l++)
                         stored.Labels[l] = reader.IsDBNull(6 + l) ? float.NaN : reader.GetFloat(6 + l);
+                    for (var c = 0; c < _contexts; c++)
+                        stored.Contexts[c] = reader.IsDBNull(6 + _labels + c) ? null : reader.GetString(6 + _labels + c);
                     take(stored);
                 }
 
@@ -194,4 +205,5 @@ internal sealed class StoredEvent
     public long TimestampMs { get; set; }
     public float Value { get; set; }
     public required float[] Labels { get; init; }
+    public required string?[] Contexts { get; init; }
 }

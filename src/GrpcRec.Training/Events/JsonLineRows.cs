@@ -50,6 +50,20 @@ internal sealed class JsonLineRows(string path, FieldLayout layout) : IRowSource
 
     public void Dispose() => _lines.Dispose();
 
+    /// <summary>A context column's field is the object <c>context</c>'s, there or in its <c>values</c> (so an event has it on the wire), or else the row's own.</summary>
+    private bool TryFind(JsonElement row, int field, out JsonElement value)
+    {
+        if (field >= layout.FirstContext && row.TryGetProperty("context", out var context) && context.ValueKind == JsonValueKind.Object)
+        {
+            if (context.TryGetProperty("values", out var values) && values.ValueKind == JsonValueKind.Object && values.TryGetProperty(layout.Names[field], out value))
+                return true;
+            if (context.TryGetProperty(layout.Names[field], out value))
+                return true;
+        }
+
+        return row.TryGetProperty(layout.Names[field], out value);
+    }
+
     private string? ReadObject(JsonElement row, string?[] fields)
     {
         if (!_begun)
@@ -60,7 +74,7 @@ internal sealed class JsonLineRows(string path, FieldLayout layout) : IRowSource
 
         for (var field = 0; field < fields.Length; field++)
         {
-            if (!row.TryGetProperty(layout.Names[field], out var value))
+            if (!TryFind(row, field, out var value))
                 continue;
             switch (value.ValueKind)
             {

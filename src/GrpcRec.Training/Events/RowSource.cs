@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace GrpcRec.Training.Events;
 
 /// <summary>Rows of a file as text fields in a fixed order, whatever its format. Numbers count every row that is not empty.</summary>
@@ -24,12 +26,20 @@ internal sealed class FieldLayout
     /// <summary>Label columns of one file.</summary>
     public const int MaxLabels = 64;
 
+    /// <summary>Context columns of one file: an event on the wire has no more.</summary>
+    public const int MaxContexts = 16;
+
+    /// <summary>Longest name of a context, UTF-8: it travels in every request.</summary>
+    public const int MaxContextNameBytes = 64;
+
     public FieldLayout(EventColumns columns)
     {
         if (columns.Labels.Count > MaxLabels)
             throw new ImportException($"There are {columns.Labels.Count} label columns; at most {MaxLabels} are kept.");
         if (columns.Labels.Distinct(StringComparer.Ordinal).Count() != columns.Labels.Count || columns.Labels.Any(string.IsNullOrEmpty))
             throw new ImportException("Label columns must have different names, none empty.");
+        CheckContexts(columns.Contexts);
+        LabelCount = columns.Labels.Count;
         var bySession = !string.IsNullOrEmpty(columns.SessionId);
         Names =
         [
@@ -40,6 +50,7 @@ internal sealed class FieldLayout
             Or(columns.Value, "value"),
             Or(columns.Category, "category"),
             .. columns.Labels,
+            .. columns.Contexts,
         ];
         Required =
         [
@@ -50,6 +61,7 @@ internal sealed class FieldLayout
             !string.IsNullOrEmpty(columns.Value),
             !string.IsNullOrEmpty(columns.Category),
             .. columns.Labels.Select(_ => true),
+            .. columns.Contexts.Select(_ => true),
         ];
 
         static string Or(string? name, string standard) => string.IsNullOrEmpty(name) ? standard : name;
@@ -62,7 +74,11 @@ internal sealed class FieldLayout
     public bool[] Required { get; }
 
     public int Count => Names.Length;
-    public int LabelCount => Names.Length - FirstLabel;
+    public int LabelCount { get; }
+    public int FirstContext => FirstLabel + LabelCount;
+    public int ContextCount => Names.Length - FirstContext;
+    public string[] LabelNames => Names[FirstLabel..FirstContext];
+    public string[] ContextNames => Names[FirstContext..];
 
     /// <summary>[Count] For each field the position of its column in a file that has these columns; -1: not in it.</summary>
     public int[] Locate(IReadOnlyList<string> fileColumns)
@@ -88,5 +104,15 @@ internal sealed class FieldLayout
         }
 
         return places;
+    }
+
+    private static void CheckContexts(IReadOnlyList<string> contexts)
+    {
+        if (contexts.Count > MaxContexts)
+            throw new ImportException($"There are {contexts.Count} context columns; at most {MaxContexts} are kept.");
+        if (contexts.Distinct(StringComparer.Ordinal).Count() != contexts.Count || contexts.Any(string.IsNullOrEmpty))
+            throw new ImportException("Context columns must have different names, none empty.");
+        if (contexts.FirstOrDefault(name => Encoding.UTF8.GetByteCount(name) > MaxContextNameBytes) is { } longName)
+            throw new ImportException($"The context column \"{SampleText.Shorten(longName)}\" has a name of more than {MaxContextNameBytes} bytes; rename it.");
     }
 }

@@ -46,4 +46,22 @@ public sealed record ArchitecturePlan
     public int TrunkLevels { get; init; } = 2;
     public int TowerSize { get; init; } = 32;
     public int MaxSequenceLength { get; init; } = 200;
+
+    /// <summary>What the encoder reads of an event beside its item and behaviour, in this order.</summary>
+    public IReadOnlyList<EventFeaturePlan> EventFeatures { get; init; } = [];
+
+    /// <summary>What the heads of candidate tasks but next_item read of a request, in this order.</summary>
+    public IReadOnlyList<RequestFeaturePlan> RequestFeatures { get; init; } = [];
+
+    /// <summary>
+    /// A term of each item in the logit of binary tasks of a candidate. It begins at what the item's smoothed rate in the training part adds to
+    /// the log-odds of all, so that training begins at the rates.
+    /// </summary>
+    public bool ItemTerms { get; init; }
+
+    /// <summary>
+    /// Share of the learning rate that those terms learn by, 0 (they stay as they began) to 1: most items have few labels, and Adam's steps are as
+    /// large for a rare gradient as for a frequent one.
+    /// </summary>
+    public double ItemTermRate { get; init; } = 0.1;
 }

@@ -37,6 +37,7 @@ internal static class ArchitectureRules
         Between("architecture.max_sequence_length", network.MaxSequenceLength, 1, MaxSequenceLength);
         if (network.Encoder == EncoderKind.Cnn)
             CheckFilters(network, limits);
+        FeatureRules.Check(network);
         if (network.Trunk != TrunkKind.SharedBottom)
             Between("architecture.shared_experts", network.SharedExperts, 1, limits.MaxExperts);
         if (network.Trunk is TrunkKind.Cgc or TrunkKind.Ple)

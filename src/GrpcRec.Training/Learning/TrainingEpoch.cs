@@ -11,7 +11,7 @@ namespace GrpcRec.Training.Learning;
 
 /// <summary>Sums of losses while an epoch runs, and its steps: forward, losses, weighting, backward, clip, step.</summary>
 internal sealed class TrainingEpoch(
-    SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, MultiTaskModel model, ParameterOptimizer optimizer, TaskWeighting weighting, NextItemLoss nextItem, double clipNorm)
+    SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, MultiTaskModel model, ParameterOptimizer optimizer, TaskWeighting weighting, NextItemLoss nextItem, ModelInputs inputs, double clipNorm)
 {
     /// <summary>Steps between two looks at how the tasks' gradients stand to each other: each costs a backward pass for every task.</summary>
     private const int StepsBetweenLooks = 25;
@@ -59,7 +59,7 @@ internal sealed class TrainingEpoch(
     public void Step(ReadOnlySpan<EventWindow> windows, long step, double learningRate)
     {
         using var scope = NewDisposeScope();
-        using var batch = WindowBatch.Create(dataset, tasks, SplitRole.Train, model.ReadsBehaviors, windows);
+        using var batch = WindowBatch.Create(dataset, tasks, SplitRole.Train, inputs, windows);
         optimizer.ClearGradients();
         nextItem.Draw();
         var parts = MultiTaskLoss.Compute(model, batch, training: true, _losses, nextItem);

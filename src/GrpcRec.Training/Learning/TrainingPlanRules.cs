@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Losses;
@@ -86,7 +87,10 @@ internal static class TrainingPlanRules
     }
 
     /// <summary>Without files, metrics and counts of parameters: those come when the model is written.</summary>
-    public static ModelManifest Manifest(TrainingPlan plan, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, DateTimeOffset createdAt) => new()
+    public static ModelManifest Manifest(TrainingPlan plan, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, DateTimeOffset createdAt) => FeatureRules.Extend(
+        Plain(plan, dataset, tasks, createdAt), plan.Architecture, dataset, tasks);
+
+    private static ModelManifest Plain(TrainingPlan plan, SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, DateTimeOffset createdAt) => new()
     {
         FormatVersion = ModelManifest.CurrentFormat,
         Name = plan.ModelName,
@@ -114,7 +118,7 @@ internal static class TrainingPlanRules
         var knowsItsEnd = plan.Optimization.Optimizer is { Schedule: not LearningRateSchedule.Constant } or { WarmUp: > 0 };
         var parts = new List<string>
         {
-            plan.ModelName, plan.ModelVersion, JsonSerializer.Serialize(plan.Architecture),
+            plan.ModelName, plan.ModelVersion, JsonSerializer.Serialize(plan.Architecture, OfFingerprint),
             (plan.Optimization with { Epochs = knowsItsEnd ? plan.Optimization.Epochs : 0, Patience = 0, MaxDuration = null }).ToString(),
             plan.Evaluation.MaskSeen.ToString(), string.Join(',', plan.Evaluation.Cutoffs),
         };
@@ -126,6 +130,30 @@ internal static class TrainingPlanRules
 
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', parts))));
     }
+
+    /// <summary>Without the features where there are none, so that a plan that could be written before there were any keeps its fingerprint, and its checkpoints.</summary>
+    private static readonly JsonSerializerOptions OfFingerprint = new()
+    {
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver
+        {
+            Modifiers =
+            {
+                type =>
+                {
+                    foreach (var property in type.Type == typeof(ArchitecturePlan) ? type.Properties : [])
+                    {
+                        property.ShouldSerialize = property.Name switch
+                        {
+                            nameof(ArchitecturePlan.EventFeatures) => (plan, _) => ((ArchitecturePlan)plan).EventFeatures.Count > 0,
+                            nameof(ArchitecturePlan.RequestFeatures) => (plan, _) => ((ArchitecturePlan)plan).RequestFeatures.Count > 0,
+                            nameof(ArchitecturePlan.ItemTerms) or nameof(ArchitecturePlan.ItemTermRate) => (plan, _) => ((ArchitecturePlan)plan).ItemTerms,
+                            _ => null,
+                        };
+                    }
+                },
+            },
+        },
+    };
 
     public static void Between(string field, double value, double low, double high)
     {

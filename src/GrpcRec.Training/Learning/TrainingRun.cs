@@ -26,6 +26,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly IProgress<TrainingProgressReport>? _progress;
     private readonly Action<string>? _note;
     private readonly List<EventWindow> _windows;
+    private readonly ModelInputs _inputs;
     private readonly TorchEvaluator _validator;
     private readonly bool _validates;
     private readonly MultiTaskModel _model;
@@ -44,7 +45,8 @@ internal sealed class TrainingRun : IDisposable
         _dataSha256 = data.SplitSha256;
         _windows = EventWindow.ForTraining(data, plan.Architecture.MaxSequenceLength, plan.Optimization.MinContext);
         _stepsPerEpoch = (_windows.Count + plan.Optimization.BatchSize - 1) / plan.Optimization.BatchSize;
-        _validator = new TorchEvaluator(data, tasks, plan.Evaluation, plan.Architecture.MaxSequenceLength, plan.Optimization.BatchSize);
+        _inputs = new ModelInputs(manifest, data);
+        _validator = new TorchEvaluator(data, _inputs, tasks, plan.Evaluation, plan.Architecture.MaxSequenceLength, plan.Optimization.BatchSize);
         _weighting = TaskWeightings.Create(plan.Optimization.Weighting, [.. tasks.Select(task => task.Definition.Weight)], plan.Optimization.Seed);
         _validates = Array.IndexOf(data.Roles, SplitRole.Validation) >= 0;
         random.manual_seed(Mix(plan.Optimization.Seed, epoch: 0));
@@ -52,7 +54,8 @@ internal sealed class TrainingRun : IDisposable
         // BPR-max holds scores near zero, where logarithms of shares are not.
         if (_model.Parameters.Has(ModelTensors.NextItemBias) && plan.Optimization.NextItem.Loss != NextItemLossKind.BprMax)
             StartFromPopularity();
-        _optimizer = ParameterOptimizer.Create(_model.Parameters.Named, plan.Optimization.Optimizer);
+        StartFromRates();
+        _optimizer = ParameterOptimizer.Create(_model.Parameters.Named, plan.Optimization.Optimizer, plan.Architecture.ItemTermRate);
         _nextItem = NextItemLoss.Create(plan.Optimization.NextItem, data.Items);
     }
 
@@ -179,7 +182,7 @@ internal sealed class TrainingRun : IDisposable
         var seed = Mix(_plan.Optimization.Seed, state.Epoch + 1);
         random.manual_seed(seed);
         var batches = EventWindow.BatchToTrain(_windows, _plan.Optimization.BatchSize, new Random((int)(seed & int.MaxValue)));
-        var epoch = new TrainingEpoch(_data, _tasks, _model, _optimizer, _weighting, _nextItem, _plan.Optimization.GradientClipNorm);
+        var epoch = new TrainingEpoch(_data, _tasks, _model, _optimizer, _weighting, _nextItem, _inputs, _plan.Optimization.GradientClipNorm);
         foreach (var batch in batches)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -214,6 +217,19 @@ internal sealed class TrainingRun : IDisposable
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         _model.Parameters[ModelTensors.NextItemBias].copy_(tensor(PopularityBaseline.LogShares(_data.Items)));
+    }
+
+    /// <summary>Terms of items start at what the items' rates add to the log-odds of all, and the outputs' bias at those: the first step already knows the rates.</summary>
+    private void StartFromRates()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        foreach (var task in _tasks.Where(task => _model.Parameters.Has(ModelTensors.TaskItemBias(task.Name))))
+        {
+            var (all, items) = ItemRates.LogOdds(_data, task, _tasks.FirstOrDefault(one => one.Name == task.Definition.Given));
+            _model.Parameters[ModelTensors.OutputBias(task.Name)].fill_(all);
+            _model.Parameters[ModelTensors.TaskItemBias(task.Name)].copy_(tensor(items));
+        }
     }
 
     /// <summary>Different generators for neighbouring seeds and epochs (SplitMix64's finaliser).</summary>

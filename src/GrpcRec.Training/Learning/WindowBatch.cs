@@ -22,20 +22,20 @@ internal sealed record LabelledRows(TaskLabels Task, long[] Rows, int[] Events, 
 /// </summary>
 internal sealed class WindowBatch : IDisposable
 {
-    private WindowBatch(Tensor items, Tensor? behaviors, long[] candidateRows, long[] candidateItems, LabelledRows[] tasks)
+    private WindowBatch(Dictionary<string, Tensor> events, long[] candidateRows, long[] candidateItems, long[][] candidateFeatures, LabelledRows[] tasks)
     {
-        Items = items;
-        Behaviors = behaviors;
+        Events = events;
         CandidateRows = candidateRows;
         CandidateItems = candidateItems;
+        CandidateFeatures = candidateFeatures;
         Tasks = tasks;
     }
 
-    /// <summary>[T, B] int64: time first, as nn.LSTM computes and returns it, so that its states are flat without a copy.</summary>
-    public Tensor Items { get; }
-
-    /// <summary>[T, B] int64; null when the model reads no behaviours.</summary>
-    public Tensor? Behaviors { get; }
+    /// <summary>
+    /// [T, B] int64 by the embedding that they point into: time first, as nn.LSTM computes and returns it, so that its states are flat without
+    /// a copy. The items' always, of the rest what the model reads.
+    /// </summary>
+    public IReadOnlyDictionary<string, Tensor> Events { get; }
 
     /// <summary>[C] rows of the flat states where some task with a candidate, other than next_item, has a label.</summary>
     public long[] CandidateRows { get; }
@@ -43,17 +43,22 @@ internal sealed class WindowBatch : IDisposable
     /// <summary>[C] the candidate there: the item of the target event.</summary>
     public long[] CandidateItems { get; }
 
+    /// <summary>[C] for each request feature in the manifest's order: as the target event has it.</summary>
+    public long[][] CandidateFeatures { get; }
+
     /// <summary>In the tasks' order.</summary>
     public LabelledRows[] Tasks { get; }
 
-    public static WindowBatch Create(SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, SplitRole role, bool readsBehaviors, ReadOnlySpan<EventWindow> windows)
+    public static WindowBatch Create(SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, SplitRole role, ModelInputs inputs, ReadOnlySpan<EventWindow> windows)
     {
         var width = 0;
         foreach (var window in windows)
             width = Math.Max(width, window.Length);
         var items = new long[windows.Length * width];
-        var behaviors = readsBehaviors ? new long[items.Length] : null;
+        var behaviors = inputs.ReadsBehaviors ? new long[items.Length] : null;
+        long[][] features = [.. inputs.EventFeatures.Select(_ => new long[items.Length])];
         List<long> candidateRows = [], candidateItems = [];
+        List<int> candidateEvents = [];
         var rows = tasks.Select(_ => (Rows: new List<long>(), Events: new List<int>(), Sequences: new List<int>())).ToArray();
         for (var b = 0; b < windows.Length; b++)
         {
@@ -64,6 +69,8 @@ internal sealed class WindowBatch : IDisposable
                 items[row] = dataset.ItemIds[window.Start + j];
                 if (behaviors is not null)
                     behaviors[row] = dataset.BehaviorIds[window.Start + j];
+                for (var f = 0; f < features.Length; f++)
+                    features[f][row] = inputs.EventFeatures[f].Ids[window.Start + j];
                 var target = window.Start + j + 1;
                 if (target >= window.FirstTarget && dataset.Roles[target] == role)
                     AddTarget(row, target, window.Sequence);
@@ -84,6 +91,7 @@ internal sealed class WindowBatch : IDisposable
                     candidate = candidateRows.Count;
                     candidateRows.Add(row);
                     candidateItems.Add(dataset.ItemIds[target]);
+                    candidateEvents.Add(target);
                 }
 
                 rows[k].Rows.Add(!isNextItem && task.NeedsCandidate ? candidate : row);
@@ -93,18 +101,23 @@ internal sealed class WindowBatch : IDisposable
         }
 
         long[] shape = [width, windows.Length];
+        var events = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [ModelTensors.ItemEmbedding] = tensor(items, shape) };
+        if (behaviors is not null)
+            events[ModelTensors.BehaviorEmbedding] = tensor(behaviors, shape);
+        for (var f = 0; f < features.Length; f++)
+            events[ModelTensors.EventFeature(inputs.EventFeatures[f].Feature.Name)] = tensor(features[f], shape);
         return new WindowBatch(
-            tensor(items, shape),
-            behaviors is null ? null : tensor(behaviors, shape),
+            events,
             [.. candidateRows],
             [.. candidateItems],
+            [.. inputs.RequestFeatures.Select(feature => candidateEvents.Select(t => (long)feature.Ids[t]).ToArray())],
             [.. tasks.Select((task, k) => new LabelledRows(
                 task, [.. rows[k].Rows], [.. rows[k].Events], [.. rows[k].Sequences], [.. rows[k].Events.Select(e => (long)dataset.ItemIds[e])]))]);
     }
 
     public void Dispose()
     {
-        Items.Dispose();
-        Behaviors?.Dispose();
+        foreach (var ids in Events.Values)
+            ids.Dispose();
     }
 }

@@ -23,8 +23,6 @@ internal sealed class MultiTaskModel : IDisposable
 
     public TaskHeads Heads { get; }
 
-    public bool ReadsBehaviors => Parameters.Manifest.Encoder.BehaviorEmbeddingSize > 0;
-
     /// <summary>
     /// What each task's head gives at its labelled rows, in the tasks' order: [n, C] logits, [n, E] queries for next_item, null where a task has
     /// no row. Belongs to the caller's dispose scope.
@@ -32,11 +30,11 @@ internal sealed class MultiTaskModel : IDisposable
     public Tensor?[] Forward(WindowBatch batch, bool training)
     {
         using var scope = NewDisposeScope();
-        var states = _encoder.Forward(batch.Items, batch.Behaviors, training);
+        var states = _encoder.Forward(batch.Events, training);
         var flat = states.view(-1, states.shape[2]);
         var trunk = batch.CandidateRows.Length == 0
             ? null
-            : Heads.Trunk.Forward(flat.index_select(0, batch.CandidateRows), batch.CandidateItems, training);
+            : Heads.Trunk.Forward(flat.index_select(0, batch.CandidateRows), batch.CandidateItems, [.. batch.CandidateFeatures.Select(ids => tensor(ids))], training);
         var outputs = new Tensor?[batch.Tasks.Length];
         for (var k = 0; k < outputs.Length; k++)
         {
@@ -57,6 +55,8 @@ internal sealed class MultiTaskModel : IDisposable
     private Tensor Candidate(TaskDefinition task, IReadOnlyDictionary<string, Tensor> trunk, long[] rows, WindowBatch batch)
     {
         var own = Heads.Logits(task.Name, trunk[task.Name].index_select(0, rows));
+        if (Parameters.Has(ModelTensors.TaskItemBias(task.Name)))
+            own = own + Parameters[ModelTensors.TaskItemBias(task.Name)].index_select(0, Array.ConvertAll(rows, row => batch.CandidateItems[row])).unsqueeze(1);
         if (task.Given is null)
             return own;
         var given = Candidate(Array.Find(batch.Tasks, one => one.Task.Name == task.Given)!.Task.Definition, trunk, rows, batch);

@@ -18,23 +18,34 @@ internal sealed class TaskTrunk(ModelParameters parameters, double dropout)
 
     /// <param name="h">[N, H]</param>
     /// <param name="candidates">[N] int64 dense item ids.</param>
+    /// <param name="requests">[N] int64 for each request feature, in the manifest's order.</param>
     /// <returns>By task: [N, S] what its tower reads. Of the caller's scope.</returns>
-    public IReadOnlyDictionary<string, Tensor> Forward(Tensor h, Tensor candidates, bool training)
+    public IReadOnlyDictionary<string, Tensor> Forward(Tensor h, Tensor candidates, IReadOnlyList<Tensor> requests, bool training)
     {
         using var scope = NewDisposeScope();
         var e = Drop(parameters.Embed(ModelTensors.ItemEmbedding, candidates), training);
-        var interaction = F.linear(h, parameters[ModelTensors.BottomProjectionWeight]) * e;
+        var s = State(h, requests, training);
+        var interaction = F.linear(s, parameters[ModelTensors.BottomProjectionWeight]) * e;
         if (_encoder.Trunk.Kind == TrunkKind.SharedBottom)
         {
-            var bottom = Drop(Bottom(h, e, interaction), training).MoveToOuterDisposeScope();
+            var bottom = Drop(Bottom(s, e, interaction), training).MoveToOuterDisposeScope();
             return _tasks.ToDictionary(task => task, _ => bottom);
         }
 
-        return Mixtures(cat([h, e, interaction], 1)).ToDictionary(pair => pair.Key, pair => Drop(pair.Value, training).MoveToOuterDisposeScope());
+        return Mixtures(cat([s, e, interaction], 1)).ToDictionary(pair => pair.Key, pair => Drop(pair.Value, training).MoveToOuterDisposeScope());
     }
 
-    private Tensor Bottom(Tensor h, Tensor e, Tensor interaction) =>
-        (F.linear(h, parameters[ModelTensors.BottomHiddenWeight], parameters[ModelTensors.BottomBias])
+    /// <returns>[N, H + R]</returns>
+    private Tensor State(Tensor h, IReadOnlyList<Tensor> requests, bool training)
+    {
+        var features = parameters.Manifest.RequestFeatures;
+        return features.Count == 0
+            ? h
+            : cat([h, .. features.Zip(requests, (feature, ids) => Drop(parameters.Embed(ModelTensors.RequestFeature(feature.Name), ids), training))], 1);
+    }
+
+    private Tensor Bottom(Tensor s, Tensor e, Tensor interaction) =>
+        (F.linear(s, parameters[ModelTensors.BottomHiddenWeight], parameters[ModelTensors.BottomBias])
             + F.linear(e, parameters[ModelTensors.BottomItemWeight])
             + F.linear(interaction, parameters[ModelTensors.BottomInteractionWeight])).relu();
 

@@ -31,10 +31,13 @@ internal abstract unsafe class ParameterOptimizer : IDisposable
 
     protected OptimizerPlan Plan { get; }
 
-    public static ParameterOptimizer Create(IEnumerable<(string Name, Parameter Parameter)> parameters, OptimizerPlan plan) => plan.Kind switch
+    /// <summary>Share of the learning rate that terms of items learn by.</summary>
+    public double ItemTermRate { get; init; } = 1;
+
+    public static ParameterOptimizer Create(IEnumerable<(string Name, Parameter Parameter)> parameters, OptimizerPlan plan, double itemTermRate = 1) => plan.Kind switch
     {
-        OptimizerKind.Adam or OptimizerKind.AdamW => new AdamOptimizer(parameters, plan),
-        OptimizerKind.Sgd => new MomentumOptimizer(parameters, plan),
+        OptimizerKind.Adam or OptimizerKind.AdamW => new AdamOptimizer(parameters, plan) { ItemTermRate = itemTermRate },
+        OptimizerKind.Sgd => new MomentumOptimizer(parameters, plan) { ItemTermRate = itemTermRate },
         _ => throw new ArgumentOutOfRangeException(nameof(plan), plan.Kind, "not an optimiser"),
     };
 
@@ -62,6 +65,7 @@ internal abstract unsafe class ParameterOptimizer : IDisposable
             var width = slot.Parameter.dim() > 1 ? (int)(slot.Parameter.numel() / slot.Parameter.shape[0]) : checked((int)slot.Parameter.numel());
             var rows = (int)(slot.Parameter.numel() / width);
             var decays = slot.Parameter.dim() > 1;
+            var rate = IsItemTerm(slot.Name) ? learningRate * ItemTermRate : learningRate;
             var isLazy = Plan.LazyEmbeddings && slot.Name.EndsWith("embedding", StringComparison.Ordinal);
             var (weights, gradients, moments, length) = ((nint)Floats(slot.Parameter), (nint)Floats(plain), (nint)slot.Moments.Pointer, slot.Parameter.numel());
             var step = slot.Steps;
@@ -74,7 +78,7 @@ internal abstract unsafe class ParameterOptimizer : IDisposable
                     // As integers, which are searched by vectors.
                     if (isLazy && new ReadOnlySpan<int>(g + at, width).IndexOfAnyExcept(0) < 0)
                         continue;
-                    Update(w + at, g + at, m + at, (nint)length, width, decays ? Plan.WeightDecay : 0, learningRate, step);
+                    Update(w + at, g + at, m + at, (nint)length, width, decays ? Plan.WeightDecay : 0, rate, step);
                 }
             });
         }
@@ -103,6 +107,8 @@ internal abstract unsafe class ParameterOptimizer : IDisposable
     /// <param name="moments">[Moments] rows of [count], <paramref name="stride"/> floats apart; changed.</param>
     /// <param name="steps">Steps of this parameter, this one among them.</param>
     protected abstract void Update(float* weights, float* gradients, float* moments, nint stride, int count, double decay, double learningRate, long steps);
+
+    private static bool IsItemTerm(string name) => name.StartsWith("task.", StringComparison.Ordinal) && name.EndsWith(".item_bias", StringComparison.Ordinal);
 
     private sealed class Slot(string name, Parameter parameter, int moments)
     {

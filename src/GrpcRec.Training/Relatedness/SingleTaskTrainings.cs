@@ -1,5 +1,6 @@
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
 
 namespace GrpcRec.Training.Relatedness;
 
@@ -24,7 +25,9 @@ public static class SingleTaskTrainings
             foreach (var task in plan.Tasks)
             {
                 // A weight alone in the loss is a learning rate in disguise.
-                var alone = plan with { Tasks = [task with { Weight = 1, Given = null }], ModelVersion = task.Name };
+                TaskDefinition only = task with { Weight = 1, Given = null };
+                var network = FeatureRules.FittedTo(plan.Architecture, TaskLabels.Build(data, [only])[0]);
+                var alone = plan with { Tasks = [only], ModelVersion = task.Name, Architecture = network };
                 metrics[task.Name] = ModelTrainer.Train(
                     data, alone, Path.Combine(checkpointDirectory, "single-" + task.Name), Path.Combine(scratch.FullName, task.Name),
                     progress(task.Name), clock, cancellation, note: note is null ? null : line => note($"{task.Name} alone: {line}")).Metrics;

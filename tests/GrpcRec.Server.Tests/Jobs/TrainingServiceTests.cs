@@ -18,6 +18,8 @@ public class TrainingServiceTests
 
     static TrainRequest Request() => new() { ModelName = "m", Data = new() { Path = "events.csv" } };
 
+    static readonly EventFeatureSpec Gap = new() { Name = "gap", Source = "time_gap" };
+
     static TaskSpec Task(TaskKind kind, LabelSpec? label = null) => new() { Name = "t", Kind = kind, Label = label };
 
     /// <summary>One change for the worse each, the field at fault, the reason.</summary>
@@ -36,6 +38,9 @@ public class TrainingServiceTests
         (r => r.Data.Format = (DataFormat)9, "data.format", "UNKNOWN_NAME"),
         (r => r.Data.Columns = new() { ItemId = new('a', 257) }, "data.columns.item_id", "TOO_LONG"),
         (r => r.Data.Columns = new() { Labels = { "a", "a" } }, "data.columns.labels[1]", "REPEATED"),
+        (r => r.Data.Columns = new() { Contexts = { "a", "a" } }, "data.columns.contexts[1]", "REPEATED"),
+        (r => r.Data.Columns = new() { Contexts = { new string('a', 65) } }, "data.columns.contexts[0]", "TOO_LONG"),
+        (r => r.Data.Columns = new() { Contexts = { Enumerable.Range(0, 17).Select(i => $"c{i}") } }, "data.columns.contexts", "TOO_MANY"),
         (r => r.Data.Columns = new() { Labels = { "" } }, "data.columns.labels[0]", "REQUIRED"),
         (r => r.Data.Columns = new() { Labels = { Enumerable.Range(0, 65).Select(i => $"l{i}") } }, "data.columns.labels", "TOO_MANY"),
         (r => r.Data.Cleaning = new() { MinUserEvents = 0 }, "data.cleaning.min_user_events", "OUT_OF_RANGE"),
@@ -83,6 +88,16 @@ public class TrainingServiceTests
         (r => r.Architecture = new() { SharedExperts = 0 }, "architecture.shared_experts", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { TaskExperts = 33 }, "architecture.task_experts", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { TrunkLevels = 3 }, "architecture.trunk_levels", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { EventFeatures = { new EventFeatureSpec() } }, "architecture.event_features[0].name", "REQUIRED"),
+        (r => r.Architecture = new() { EventFeatures = { new EventFeatureSpec { Name = "tab" } } }, "architecture.event_features[0].name", "UNKNOWN_NAME"),
+        (r => r.Architecture = new() { EventFeatures = { new EventFeatureSpec { Name = "Gap", Source = "time_gap" } } }, "architecture.event_features[0].name", "INVALID_FORMAT"),
+        (r => r.Architecture = new() { EventFeatures = { Gap, Gap } }, "architecture.event_features[1].name", "REPEATED"),
+        (r => r.Architecture = new() { EventFeatures = { new EventFeatureSpec { Name = "gap", Source = "gap" } } }, "architecture.event_features[0].source", "UNKNOWN_NAME"),
+        (r => r.Architecture = new() { EventFeatures = { new EventFeatureSpec(Gap) { Buckets = 1 } } }, "architecture.event_features[0].buckets", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { EventFeatures = { new EventFeatureSpec(Gap) { EmbeddingSize = 0 } } }, "architecture.event_features[0].embedding_size", "OUT_OF_RANGE"),
+        (r => r.Architecture = new() { RequestFeatures = { new RequestFeatureSpec { Name = "tab" } } }, "architecture.request_features[0].name", "UNKNOWN_NAME"),
+        (r => r.Architecture = new() { EventFeatures = { Enumerable.Range(0, 33).Select(i => new EventFeatureSpec(Gap) { Name = $"g{i}" }) } }, "architecture.event_features", "TOO_MANY"),
+        (r => r.Architecture = new() { ItemTermRate = 1.5 }, "architecture.item_term_rate", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { EmbeddingSize = 3 }, "architecture.embedding_size", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { HiddenSize = 1_025 }, "architecture.hidden_size", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { Layers = 5 }, "architecture.layers", "OUT_OF_RANGE"),

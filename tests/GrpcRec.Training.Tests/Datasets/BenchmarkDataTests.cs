@@ -49,6 +49,16 @@ public sealed class BenchmarkDataTests
         Assert.InRange(Targets(data, SplitRole.Train), 171_671 - firsts, 171_671);
         Assert.InRange(Targets(data, SplitRole.Validation), 27_224 - firsts, 27_224);
         Assert.InRange(Targets(data, SplitRole.Test), 29_434 - firsts, 29_434);
+
+        // Each exposure has its page and hour; a user's traits stand on the history too; "entered" is on the rows that are so labelled.
+        Assert.Equal(16, data.Contexts.Count);
+        Assert.Equal(labelled, data.Contexts["hour"].Ids.Count(id => id > 0));
+        Assert.InRange(data.Contexts["tab"].Values.Count, 5, 20);
+        Assert.Equal(["entered"], data.Contexts["profile"].Values);
+        Assert.Equal(4_231, data.Contexts["profile"].Ids.Count(id => id > 0));
+        Assert.All(data.Contexts["user_active_degree"].Ids, id => Assert.True(id > 0));
+        Assert.InRange(data.Categories.Count, 40, 111);
+        Assert.All(data.Values, value => Assert.True(float.IsNaN(value) || value is >= 0 and <= 10));
         for (var t = 0; t < data.EventCount; t++)
             Assert.True(data.Roles[t] == SplitRole.None || !float.IsNaN(data.Labels["click"][t]));
     }

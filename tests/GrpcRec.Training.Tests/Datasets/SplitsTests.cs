@@ -78,6 +78,29 @@ public sealed class SplitsTests
     }
 
     [Fact]
+    public void LeaveOneOut_Contexts_KeepTheValuesOfTheTrainingPartByFrequency()
+    {
+        var data = TinyDataset.Of([[0, 1, 2, 3, 0, 1], [0, 1]], items: 4, contexts: new() { ["tab"] = new(["late", "rare", "often", "b", "a"], [2, 3, 3, 0, 1, 1, 5, 4]) });
+        var split = Splits.LeaveOneOut(data);
+        // "late" is in validation and test alone; a and b come as often and then by name.
+        Assert.Equal(["often", "a", "b", "rare"], split.Contexts["tab"].Values);
+        Assert.Equal<ushort>([4, 1, 1, 0, 0, 0, 2, 3], split.Contexts["tab"].Ids);
+        Assert.Same(split.Contexts, split.WithRoles(split.Roles).Contexts);
+    }
+
+    [Fact]
+    public void LeaveOneOut_ContextWithManyValues_KeepsTheMostFrequentAndForgetsTheRest()
+    {
+        const int Count = 3_000;
+        var data = TinyDataset.Of([new int[Count + 2]], items: 1, contexts: new() { ["tab"] = new([.. Enumerable.Range(0, Count).Select(v => $"v{v:0000}")], [.. Enumerable.Range(0, Count + 2).Select(t => (ushort)(t % Count < 10 ? 2_500 : 1 + (t % Count)))]) });
+        var column = Splits.LeaveOneOut(data).Contexts["tab"];
+        Assert.Equal(ContextColumn.MaxValues, column.Values.Count);
+        Assert.Equal("v2499", column.Values[0]); // eleven times
+        Assert.Equal(1, column.Ids[0]);
+        Assert.Equal(0, column.Ids[Count - 2]);
+    }
+
+    [Fact]
     public void LeaveOneOut_AnySequences_NeverTargetsAFirstEvent_AndHoldsTwoOutOfEachLongOne() =>
         Gen.Int[1, 9].Array[1, 12].Sample(lengths =>
         {

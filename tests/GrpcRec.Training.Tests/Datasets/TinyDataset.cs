@@ -16,7 +16,8 @@ internal static class TinyDataset
         float[]? values = null,
         string[]? categories = null,
         int[]? itemCategories = null,
-        Dictionary<string, float[]>? labels = null)
+        Dictionary<string, float[]>? labels = null,
+        Dictionary<string, ContextColumn>? contexts = null)
     {
         var n = sequences.Sum(s => s.Length);
         var offsets = new int[sequences.Length + 1];
@@ -34,6 +35,7 @@ internal static class TinyDataset
             TimestampsMs = times ?? [.. Enumerable.Range(0, n).Select(t => (long)t)],
             Values = values ?? [.. Enumerable.Repeat(float.NaN, n)],
             Labels = labels ?? [],
+            Contexts = contexts ?? [],
             Roles = [.. Enumerable.Repeat(SplitRole.None, n)],
             Fingerprint = new DataFingerprint(new string('0', 64), n, sequences.Length),
         };

@@ -72,7 +72,19 @@ public class EngineParityTests
         ["cnn"] = new() { Encoder = EncoderKind.Cnn, HiddenSize = 19, WindowLength = 7, FilterHeights = [1, 3, 7], HorizontalFilters = 5, VerticalFilters = 2, Trunk = TrunkKind.Ple, SharedExperts = 1, TaskExperts = 2, TrunkLevels = 1 },
         ["cnn by default"] = new() { Encoder = EncoderKind.Cnn, HiddenSize = 16 },
         ["cnn of one event"] = new() { Encoder = EncoderKind.Cnn, HiddenSize = 8, WindowLength = 1, VerticalFilters = 0 },
+        ["lstm that reads features"] = Features with { HiddenSize = 33, Layers = 2 },
+        ["gru that reads features, with mixtures"] = Features with { Encoder = EncoderKind.Gru, HiddenSize = 16, Trunk = TrunkKind.Ple, SharedExperts = 2, TaskExperts = 1, TrunkLevels = 2 },
+        ["mingru that reads features"] = Features with { Encoder = EncoderKind.MinGru, HiddenSize = 21 },
+        ["bag that reads features"] = Features with { Encoder = EncoderKind.Bag, HiddenSize = 19 },
+        ["cnn that reads features"] = Features with { Encoder = EncoderKind.Cnn, HiddenSize = 19, WindowLength = 5 },
         ["cnn of a window longer than the sequence"] = new() { Encoder = EncoderKind.Cnn, HiddenSize = 8, WindowLength = 50, FilterHeights = [2, 50], VerticalFilters = 3 },
+    };
+
+    private static ArchitecturePlan Features => new()
+    {
+        EventFeatures = [new("tab"), new("gap", FeatureSource.TimeGap), new("shelf", FeatureSource.ItemCategory), new("amount", FeatureSource.Value)],
+        RequestFeatures = [new("tab") { EmbeddingSize = 3 }, new("age")],
+        ItemTerms = true,
     };
 
     [Theory]
@@ -93,6 +105,8 @@ public class EngineParityTests
         using var scope = NewDisposeScope();
         var (hidden, layers) = (network.HiddenSize, network.Layers);
         var data = TinyData.Cycle(items: 31, sequences: 3, length: 40, behaviors: behaviors, seed: hidden);
+        if (network.EventFeatures.Count > 0)
+            data = TinyData.WithContexts(data);
         var plan = TinyData.Plan(tasks);
         plan = plan with { Architecture = network with { EmbeddingSize = 13, BehaviorEmbeddingSize = 3, BottomSize = 12 } };
         TrainingPlanRules.Check(plan);
@@ -136,29 +150,32 @@ public class EngineParityTests
         Assert.True(engine.TryRent(out var slot));
         const int steps = 30;
         using var frozen = no_grad();
-        var items = tensor(Array.ConvertAll(data.ItemIds[..steps], i => (long)i), [steps, 1]);
-        var behaviors = tensor(Array.ConvertAll(data.BehaviorIds[..steps], i => (long)i), [steps, 1]);
-        var states = SequenceEncoder.Create(model.Parameters, dropout: 0.3).Forward(items, model.ReadsBehaviors ? behaviors : null, training: false);
+        var inputs = new ModelInputs(manifest, data);
+        Tensor Ids(Func<int, long> of) => tensor(Enumerable.Range(0, steps).Select(of).ToArray(), [steps, 1]);
+        var events = inputs.EventFeatures.ToDictionary(feature => ModelTensors.EventFeature(feature.Feature.Name), feature => Ids(t => feature.Ids[t]));
+        events[ModelTensors.ItemEmbedding] = Ids(t => data.ItemIds[t]);
+        events[ModelTensors.BehaviorEmbedding] = Ids(t => data.BehaviorIds[t]);
+        var states = SequenceEncoder.Create(model.Parameters, dropout: 0.3).Forward(events, training: false);
 
         var hidden = new float[manifest.Encoder.HiddenSize];
         for (var t = 0; t < steps; t++)
         {
-            engine.Step([new StepEvent(slot, data.ItemIds[t], data.BehaviorIds[t])]);
+            engine.Step([new StepEvent(slot, data.ItemIds[t], inputs.KindOf(t))]);
             engine.ReadHidden(slot, hidden);
             AssertClose($"state {t}", states[t, 0], hidden);
         }
 
-        AssertLogits(model, engine, slot, states[steps - 1]);
+        AssertLogits(model, engine, slot, states[steps - 1], inputs.RequestOf(steps));
     }
 
-    private static void AssertLogits(MultiTaskModel model, IStepEngine engine, Slot slot, Tensor h)
+    private static void AssertLogits(MultiTaskModel model, IStepEngine engine, Slot slot, Tensor h, int[] request)
     {
         var manifest = model.Parameters.Manifest;
         var all = arange(manifest.CatalogSize, ScalarType.Int64);
         var candidate = new float[manifest.CatalogSize * engine.CandidateWidth];
         var sequence = new float[engine.SequenceWidth];
         if (engine.CandidateWidth > 0)
-            engine.ScoreCandidates(slot, Enumerable.Range(0, manifest.CatalogSize).ToArray(), candidate);
+            engine.ScoreCandidates(slot, request, Enumerable.Range(0, manifest.CatalogSize).ToArray(), candidate);
         if (engine.SequenceWidth > 0)
             engine.ScoreSequence(slot, sequence);
         var repeated = h.expand(manifest.CatalogSize, -1);
@@ -175,7 +192,11 @@ public class EngineParityTests
             }
             else if (task.NeedsCandidate)
             {
-                AssertClose(task.Name, model.Heads.Logits(task.Name, model.Heads.Trunk.Forward(repeated, all, training: false)[task.Name]), Columns(candidateColumn, task.OutputWidth));
+                Tensor[] requests = [.. request.Select(index => full([manifest.CatalogSize], (long)index, ScalarType.Int64))];
+                var logits = model.Heads.Logits(task.Name, model.Heads.Trunk.Forward(repeated, all, requests, training: false)[task.Name]);
+                if (task.ItemBias)
+                    logits += model.Parameters[ModelTensors.TaskItemBias(task.Name)].unsqueeze(1);
+                AssertClose(task.Name, logits, Columns(candidateColumn, task.OutputWidth));
                 candidateColumn += task.OutputWidth;
             }
             else

@@ -268,18 +268,79 @@ public sealed class EventImporterTests : IDisposable
         Assert.Equal([0.5f, float.NaN, -2], data.Labels["far"]);
     }
 
+    [Theory]
+    [InlineData("c.csv", "user_id,item_id,tab,device\nal,a,home,\nal,b,feed,\nal,c,home,tv\n")]
+    [InlineData("c.tsv", "user_id\titem_id\ttab\tdevice\nal\ta\thome\t\nal\tb\tfeed\t\nal\tc\thome\ttv\n")]
+    [InlineData("c.jsonl", "{\"user_id\":\"al\",\"item_id\":\"a\",\"tab\":\"home\"}\n{\"user_id\":\"al\",\"item_id\":\"b\",\"context\":{\"tab\":\"feed\"}}\n{\"user_id\":\"al\",\"item_id\":\"c\",\"tab\":\"other\",\"context\":{\"values\":{\"tab\":\"home\",\"device\":\"tv\"}}}\n")]
+    public void Import_ContextColumns_AreCategoriesAndEmptyIsNone(string name, string text)
+    {
+        var (data, _) = Import(name, text, new EventColumns { Contexts = ["tab", "device"] });
+        Assert.Equal(["device", "tab"], data.Contexts.Keys);
+        Assert.Equal(["home", "feed"], data.Contexts["tab"].Values);
+        Assert.Equal<ushort>([1, 2, 1], data.Contexts["tab"].Ids);
+        Assert.Equal(["tv"], data.Contexts["device"].Values);
+        Assert.Equal<ushort>([0, 0, 1], data.Contexts["device"].Ids);
+
+        // They belong to what the data is; without them it is what it always was.
+        var plain = Import(name, text).Dataset;
+        Assert.NotEqual(plain.Fingerprint.Sha256, data.Fingerprint.Sha256);
+        Assert.Equal(plain.Fingerprint.Sha256, Import("plain.csv", "user_id,item_id\nal,a\nal,b\nal,c\n").Dataset.Fingerprint.Sha256);
+    }
+
+    [Fact]
+    public void Import_ContextColumnOfParquet_IsItsText()
+    {
+        var path = Path.Combine(_directory, "context.parquet");
+        using (var connection = new DuckDBConnection("DataSource=:memory:"))
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = $"COPY (SELECT 'al' AS user_id, 'i' || n AS item_id, CASE WHEN n < 2 THEN 7 + n END AS tab FROM range(3) t(n)) TO '{path}' (FORMAT parquet)";
+            command.ExecuteNonQuery();
+        }
+
+        var column = EventImporter.Import(new EventFile { Path = path, Columns = new() { Contexts = ["tab"] } }, new()).Dataset.Contexts["tab"];
+        Assert.Equal(["7", "8"], column.Values);
+        Assert.Equal<ushort>([1, 2, 0], column.Ids);
+    }
+
+    [Fact]
+    public void Import_BadContexts_AreRefusedByName()
+    {
+        const string Text = "user_id,item_id,tab\nal,a,home\n";
+        Refused(["tab", "tab"], "different names");
+        Refused([""], "none empty");
+        Refused(["device"], "no column \"device\"");
+        Refused([new string('x', 65)], "more than 64 bytes");
+        Refused([.. Enumerable.Range(0, 17).Select(i => $"c{i}")], "at most 16");
+        var long257 = Text + $"al,b,{new string('x', 257)}\n";
+        var error = Assert.Throws<ImportException>(() => Import("c.csv", long257, new EventColumns { Contexts = ["tab"] }));
+        Assert.Contains("tab is longer than 256 bytes", error.Message, StringComparison.Ordinal);
+
+        void Refused(string[] contexts, string message) =>
+            Assert.Contains(message, Assert.Throws<ImportException>(() => Import("c.csv", Text, new EventColumns { Contexts = contexts })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Import_ContextWithTooManyValues_IsTakenForAnId()
+    {
+        var text = "user_id,item_id,tab\n" + string.Concat(Enumerable.Range(0, ContextColumn.MaxDistinct + 1).Select(n => $"al,a,t{n}\n"));
+        var error = Assert.Throws<ImportException>(() => Import("c.csv", text, new EventColumns { Contexts = ["tab"] }));
+        Assert.Contains("more than 65535 values of the context column \"tab\"", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Import_HostileNames_AreNamesAndNothingElse()
     {
         const string Evil = "x\"; DROP TABLE events; --";
-        var columns = new EventColumns { UserId = Evil, ItemId = "i'; DROP TABLE events; --", Labels = ["l\"') FROM events; --"] };
+        var columns = new EventColumns { UserId = Evil, ItemId = "i'; DROP TABLE events; --", Labels = ["l\"') FROM events; --"], Contexts = ["c\"') FROM events; --"] };
         var path = Path.Combine(_directory, "e'; DROP TABLE events; -- [a]*?.parquet");
         using (var connection = new DuckDBConnection("DataSource=:memory:"))
         {
             connection.Open();
             using var command = connection.CreateCommand();
             command.CommandText =
-                $"COPY (SELECT 'al' AS \"{Evil.Replace("\"", "\"\"", StringComparison.Ordinal)}\", 'hat''; DROP' AS \"{columns.ItemId}\", 1 AS \"{columns.Labels[0].Replace("\"", "\"\"", StringComparison.Ordinal)}\")"
+                $"COPY (SELECT 'al' AS \"{Evil.Replace("\"", "\"\"", StringComparison.Ordinal)}\", 'hat''; DROP' AS \"{columns.ItemId}\", 1 AS \"{columns.Labels[0].Replace("\"", "\"\"", StringComparison.Ordinal)}\", '''); DROP' AS \"{columns.Contexts[0].Replace("\"", "\"\"", StringComparison.Ordinal)}\")"
                 + $" TO '{path.Replace("'", "''", StringComparison.Ordinal)}' (FORMAT parquet)";
             command.ExecuteNonQuery();
         }
@@ -290,8 +351,9 @@ public sealed class EventImporterTests : IDisposable
         Assert.Equal(1, report.RowsKept);
         Assert.Equal("hat'; DROP", data.Items.Items[0].Id);
         Assert.Equal([1f], data.Labels[columns.Labels[0]]);
+        Assert.Equal(["'); DROP"], data.Contexts[columns.Contexts[0]].Values);
 
-        var csv = Import("e'; DROP TABLE events; --.csv", "\"x\"\"; DROP TABLE events; --\",\"i'; DROP TABLE events; --\",\"l\"\"') FROM events; --\"\nal,'); DROP TABLE events; --,1\n", columns);
+        var csv = Import("e'; DROP TABLE events; --.csv", "\"x\"\"; DROP TABLE events; --\",\"i'; DROP TABLE events; --\",\"l\"\"') FROM events; --\",\"c\"\"') FROM events; --\"\nal,'); DROP TABLE events; --,1,x\n", columns);
         Assert.Equal("'); DROP TABLE events; --", csv.Dataset.Items.Items[0].Id);
     }
 

@@ -357,7 +357,7 @@ public class ModelTrainerTests
         TorchSharp.torch.random.manual_seed(1);
         using var model = new MultiTaskModel(TrainingPlanRules.Manifest(plan, data, tasks, DateTimeOffset.UnixEpoch), dropout: 0);
         using var adam = ParameterOptimizer.Create(model.Parameters.Named, new OptimizerPlan());
-        var epoch = new TrainingEpoch(data, tasks, model, adam, new FixedWeighting([1]), NextItemLoss.Create(new NextItemPlan(), data.Items), clipNorm: 5);
+        var epoch = new TrainingEpoch(data, tasks, model, adam, new FixedWeighting([1]), NextItemLoss.Create(new NextItemPlan(), data.Items), new ModelInputs(model.Parameters.Manifest, data), clipNorm: 5);
 
         var failure = Assert.Throws<TrainingException>(() => epoch.Step([.. EventWindow.ForTraining(data, 10)], step: 17, learningRate: 1e-3));
 

@@ -49,6 +49,32 @@ internal static class TinyData
         return data;
     }
 
+    /// <summary>
+    /// The same with something to read beside items and behaviours: a page of three, or none; an age band, by user; gaps of a second or of an
+    /// hour; values from 0 to 100, sometimes none. Nothing hangs on them.
+    /// </summary>
+    public static SequenceDataset WithContexts(SequenceDataset data, int seed = 1)
+    {
+        var random = new Random(seed);
+        var tabs = new ContextColumn(["home", "search", "feed"], new ushort[data.EventCount]);
+        var ages = new ContextColumn(["young", "old", "older"], new ushort[data.EventCount]);
+        for (var s = 0; s < data.SequenceCount; s++)
+        {
+            var age = (ushort)(1 + random.Next(3));
+            var time = 1_000_000L;
+            for (var t = data.Offsets[s]; t < data.Offsets[s + 1]; t++)
+            {
+                tabs.Ids[t] = (ushort)random.Next(4);
+                ages.Ids[t] = age;
+                time += random.Next(2) == 0 ? random.Next(500, 2_000) : random.Next(2_000_000, 5_000_000);
+                data.TimestampsMs[t] = time;
+                data.Values[t] = random.Next(10) == 0 ? float.NaN : random.NextSingle() * 100;
+            }
+        }
+
+        return data.With(data.Roles, data.Items, new SortedDictionary<string, ContextColumn> { ["age"] = ages, ["tab"] = tabs }, data.Fingerprint);
+    }
+
     public static TrainingPlan Plan(params TaskDefinition[] tasks) => new()
     {
         ModelName = "tiny",

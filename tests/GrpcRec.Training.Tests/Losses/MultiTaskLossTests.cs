@@ -43,7 +43,7 @@ public class MultiTaskLossTests
         Array.Fill(labels[1].Label, float.NaN);
         using var scope = NewDisposeScope();
         using var model = Model(data, labels);
-        using var batch = WindowBatch.Create(data, labels, SplitRole.Train, model.ReadsBehaviors, [.. EventWindow.ForTraining(data, 10)]);
+        using var batch = WindowBatch.Create(data, labels, SplitRole.Train, new ModelInputs(model.Parameters.Manifest, data), [.. EventWindow.ForTraining(data, 10)]);
         var losses = new double[3];
 
         using var loss = MultiTaskLoss.Sum(MultiTaskLoss.Compute(model, batch, training: true, losses), [1, 1, 1]);
@@ -72,7 +72,7 @@ public class MultiTaskLossTests
         double Loss(EventWindow[] some)
         {
             var losses = new double[1];
-            using var batch = WindowBatch.Create(data, labels, SplitRole.Train, model.ReadsBehaviors, some);
+            using var batch = WindowBatch.Create(data, labels, SplitRole.Train, new ModelInputs(model.Parameters.Manifest, data), some);
             MultiTaskLoss.Compute(model, batch, training: false, losses);
             return losses[0];
         }
@@ -89,7 +89,7 @@ public class MultiTaskLossTests
     {
         using var scope = NewDisposeScope();
         using var model = Model(data, labels);
-        using var batch = WindowBatch.Create(data, labels, SplitRole.Train, model.ReadsBehaviors, [.. EventWindow.ForTraining(data, 10)]);
+        using var batch = WindowBatch.Create(data, labels, SplitRole.Train, new ModelInputs(model.Parameters.Manifest, data), [.. EventWindow.ForTraining(data, 10)]);
         using var loss = MultiTaskLoss.Sum(MultiTaskLoss.Compute(model, batch, training: true, new double[labels.Count]), [.. labels.Select(_ => 1.0)]);
         loss!.backward();
         return model.Parameters[tensor].grad!.data<float>().ToArray();
