@@ -10,7 +10,7 @@ public class SafetensorsModelTests
     [Fact]
     public void Write_AnyModel_ReadsBackTensorsAndManifest()
     {
-        var model = RandomModel.Create(new ModelShape(16, Layers: 2, BehaviorEmbedding: 3, Trunk: TrunkKind.Ple, Experts: 2));
+        var model = RandomModel.Create(new ModelShape(16, Layers: 2, BehaviorEmbedding: 3, Trunk: TrunkKind.Ple, Experts: 2) { Events = true, Requests = true });
         using var stream = new MemoryStream();
         SafetensorsModel.Write(model, stream);
         var file = stream.ToArray();
@@ -33,6 +33,7 @@ public class SafetensorsModelTests
         Assert.Equal("random", metadata.GetProperty("grpcrec.name").GetString());
         using var manifest = JsonDocument.Parse(metadata.GetProperty(SafetensorsModel.ManifestKey).GetString()!);
         Assert.Equal("lstm", manifest.RootElement.GetProperty("encoder").GetProperty("kind").GetString());
+        Assert.Equal("home", manifest.RootElement.GetProperty("request_features")[0].GetProperty("values")[0].GetString());
         Assert.Equal(5, manifest.RootElement.GetProperty("tasks").GetArrayLength());
     }
 }

@@ -23,6 +23,30 @@ public sealed class BufTests(ServingFixture server, TrainingFixture training) : 
     }
 
     [SkippableFact]
+    public async Task Curl_WithContext_ScoresByIt()
+    {
+        async Task<string> ScoreAsync(string ofEvent, string ofRequest) => await CurlAsync(server.Http, "RecommendationService/Score", $$$"""
+            {"user":{"sequence":{"events":[{"item_id":"item-1","context":{"values":{{{ofEvent}}}}}]}},"context":{"values":{{{ofRequest}}}},"candidate_item_ids":["item-5"],"tasks":["buy"]}
+            """);
+        var nothing = await ScoreAsync("{}", "{}");
+        Assert.NotEqual(nothing, await ScoreAsync("""{"tab":"search"}""", "{}"));
+        Assert.NotEqual(nothing, await ScoreAsync("{}", """{"age":"old"}"""));
+        Assert.Equal(nothing, await ScoreAsync("""{"tab":"cellar"}""", """{"age":"ancient"}"""));
+        var model = await CurlAsync(server.Http, "ModelService/GetModel", "{}");
+        Assert.Contains("FEATURE_SOURCE_CONTEXT", model, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task Curl_ContextMisspelt_IsToldTheNamesThereAre()
+    {
+        var run = await ExternalProgram.RunAsync(Installed.Buf, Arguments(
+            server.Http, "RecommendationService/Score", """{"user":{"sequence":{"events":[{"item_id":"item-1"}]}},"context":{"values":{"aeg":"old"}},"candidate_item_ids":["item-5"]}"""));
+        Assert.Equal(3 * 8, run.ExitCode);
+        Assert.Contains("it knows", run.Errors, StringComparison.Ordinal);
+        Assert.Contains("age", run.Errors, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
     public async Task Curl_BadRequest_EndsWithTheCodeOfInvalidArgument()
     {
         var run = await ExternalProgram.RunAsync(Installed.Buf, Arguments(server.Http, "RecommendationService/Rank", "{}"));

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using GrpcRec.Engine.Models;
 using GrpcRec.Server;
 using GrpcRec.Server.Hosting;
 using GrpcRec.Server.Jobs;
@@ -34,7 +35,14 @@ public sealed class ServingFixture : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        ArtifactFixture.Write(Path.Combine(_folder, "models"));
+        // Random weights, and a feature of events and one of requests, so that clients have something to say in a context.
+        var manifest = ArtifactFixture.Manifest("shop", "v1") with
+        {
+            EventFeatures = [new() { Name = "tab", Source = FeatureSource.Context, EmbeddingSize = 3, Values = ["home", "search"] }],
+            RequestFeatures = [new() { Name = "age", EmbeddingSize = 2, Values = ["young", "old"] }],
+        };
+        Directory.CreateDirectory(Path.Combine(_folder, "models", "shop"));
+        ModelArtifact.Write(Path.Combine(_folder, "models", "shop", "v1"), manifest, ArtifactFixture.Items(), ArtifactFixture.Weights(manifest, seed: 1));
         var state = Path.Combine(_folder, "state");
         using (var store = new JobStore(state))
             store.Write(new(new() { ModelName = "shop" }, new() { TrainingId = OldTraining, ModelName = "shop", State = V1.TrainingState.Running }, null));

@@ -90,7 +90,8 @@ public sealed class EventKinds
     private int IndexOf(int feature, in EventValues values) => Features[feature].Source switch
     {
         FeatureSource.TimeGap => _indexes[feature].OfGap(values.PreviousMs, values.TimestampMs),
-        FeatureSource.Value => _indexes[feature].Of(values.Value),
+        // Data sets hold values in single precision, and boundaries are some of them: 0.1 must fall on the side that it fell on there.
+        FeatureSource.Value => _indexes[feature].Of((float)values.Value),
         _ => values.Context is not null && values.Context.TryGetValue(Features[feature].Name, out var value) ? _indexes[feature].Of(value) : 0,
     };
 }

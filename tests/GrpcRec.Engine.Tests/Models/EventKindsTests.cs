@@ -43,6 +43,16 @@ public sealed class EventKindsTests
     }
 
     [Fact]
+    public void Of_ValueInDouble_FallsWhereItsSingleDoes()
+    {
+        var kinds = new EventKinds(Manifest with { EventFeatures = [Feature("f", FeatureSource.Value, 1) with { Boundaries = [0.1f] }] });
+        Assert.True(0.1 < 0.1f);
+        Unfolds(kinds, 0, new EventValues(0, 0, 0.1), 2);
+        Unfolds(kinds, 0, new EventValues(0, 0, double.MaxValue), 2);
+        Unfolds(kinds, 0, new EventValues(0, 0, -double.MaxValue), 1);
+    }
+
+    [Fact]
     public void Of_WhatIsNotKnown_IsIndexZero()
     {
         var kinds = new EventKinds(Manifest);
