@@ -1,10 +1,13 @@
 using System.Numerics;
+using System.Runtime.Intrinsics;
 
 namespace GrpcRec.Engine.Ranking;
 
 /// <summary>What a query's filter and exclusions leave: a bit an item, a word a block of 64. Used again by other queries.</summary>
 internal sealed class ItemMask(int catalogSize)
 {
+    private const int ChunkWords = 64;
+
     private readonly ulong[] _words = new ulong[(catalogSize + 63) / 64];
 
     /// <summary>Items left.</summary>
@@ -84,18 +87,25 @@ internal sealed class ItemMask(int catalogSize)
     /// <summary>Sets exactly what the list has.</summary>
     private void Set(int[] items)
     {
-        // A word is built in a register and written after each of its items: to add to it in memory would wait for the last write each
-        // time, and to branch where a word ends would guess wrong.
-        Array.Clear(_words);
-        var words = _words;
-        int at = -1;
-        var word = 0UL;
-        foreach (var item in items)
+        // A byte an item first, for as many items as stay in the first-level cache, then a vector of bytes is a word of bits: the stores wait
+        // for nothing and no branch is guessed, which is what building words bit by bit spent its time on.
+        Span<byte> isIn = stackalloc byte[ChunkWords * 64];
+        isIn.Clear();
+        for (int n = 0, next = 0; n < _words.Length; n += ChunkWords)
         {
-            var next = item >> 6;
-            word = (next == at ? word : 0) | (1UL << item);
-            words[next] = word;
-            at = next;
+            var words = _words.AsSpan(n, Math.Min(ChunkWords, _words.Length - n));
+            int start = n * 64, first = next;
+            for (; next < items.Length && items[next] - start < isIn.Length; next++)
+                isIn[items[next] - start] = byte.MaxValue;
+            if (next == first)
+            {
+                words.Clear();
+                continue;
+            }
+
+            for (var w = 0; w < words.Length; w++)
+                words[w] = Vector512.Create<byte>(isIn.Slice(64 * w, 64)).ExtractMostSignificantBits();
+            isIn.Clear();
         }
     }
 
