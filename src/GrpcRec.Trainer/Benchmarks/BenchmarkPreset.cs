@@ -3,6 +3,7 @@ using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Tuning;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Weighting;
 
 namespace GrpcRec.Trainer.Benchmarks;
 
@@ -67,8 +68,23 @@ sealed record BenchmarkPreset
             Name = "b2",
             Title = "KuaiRand-Pure, four tasks in one model, split by date",
             Tasks = [Binary("click"), Binary("long_view"), Binary("like"), Binary("profile_enter")],
-            Architecture = new() { EmbeddingSize = 32, HiddenSize = 64, MaxSequenceLength = 100, Dropout = 0.3 },
-            Optimization = new() { Epochs = 20, BatchSize = 128, LearningRate = 1e-3, Patience = 3, MaxDuration = TimeSpan.FromMinutes(10) },
+            Architecture = new()
+            {
+                EmbeddingSize = 16, HiddenSize = 64, MaxSequenceLength = 50, Dropout = 0.3,
+                // A profile visit and the share played are known of earlier exposures alone; the page and the hour, and who looks, of the one asked about.
+                EventFeatures =
+                [
+                    new("tab"), new("gap", FeatureSource.TimeGap) { Buckets = 12 }, new("profile"), new("played", FeatureSource.Value) { Buckets = 8 }, new("tag", FeatureSource.ItemCategory),
+                ],
+                RequestFeatures =
+                [
+                    new("tab"), new("hour"), new("user_active_degree"), new("is_video_author"), new("follow_user_num_range"), new("fans_user_num_range"),
+                    new("friend_user_num_range"), new("register_days_range"), new("onehot_feat1"), new("onehot_feat2"), new("onehot_feat4"),
+                ],
+                ItemTerms = true,
+                ItemTermRate = 0.03,
+            },
+            Optimization = new() { Epochs = 20, BatchSize = 128, LearningRate = 1e-3, Patience = 3, MaxDuration = TimeSpan.FromMinutes(10), Weighting = WeightingKind.Uncertainty },
             Evaluation = new(),
         },
         new()
