@@ -46,15 +46,45 @@ public sealed class TrainingJobTests : IDisposable
         Assert.Contains("hyperparameters.min_context", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("markov-1")]
+    [InlineData("item-knn")]
+    [InlineData("rates")]
+    public void Run_Baseline_WritesAModelOfCountsAndShowsEveryPhase(string baseline)
+    {
+        WriteEvents(users: 30);
+        var request = Request();
+        request.Baseline = baseline;
+        if (baseline == "rates")
+        {
+            request.Data.Columns = new ColumnMapping { Labels = { "liked" } };
+            request.Tasks.Add(new TaskSpec { Name = "like", Kind = TaskKind.Binary, Label = new LabelSpec { Column = "liked" } });
+        }
+
+        List<TrainingPhase> phases = [];
+        var done = Run(request, job => phases.Add(job.Progress.Phase));
+        Assert.Equal(TrainingState.Succeeded, done.State);
+        TrainingPhase[] expected = [TrainingPhase.Importing, TrainingPhase.Training, TrainingPhase.Testing, TrainingPhase.Writing];
+        Assert.Equal(baseline == "rates" ? expected.Where(phase => phase != TrainingPhase.Training) : expected, phases.Distinct());
+
+        var manifest = ModelArtifact.ReadManifest(Path.Combine(_root.Path, "models", "small", "v1"));
+        Assert.Equal(EncoderKind.Counts, manifest.Encoder.Kind);
+        if (baseline == "rates")
+            Assert.Equal(1, done.Metrics["auc/like"]); // the items of a residue are liked, whoever sees them
+        else
+            Assert.All(done.BaselineMetrics.Where(metric => metric.Key.StartsWith(baseline + "/", StringComparison.Ordinal)), metric =>
+                Assert.Equal(metric.Value, done.Metrics[metric.Key[(baseline.Length + 1)..]], 12));
+    }
+
     private V1.Training Run() => Run(Request());
 
-    private V1.Training Run(TrainRequest request) => new TrainingJob(
+    private V1.Training Run(TrainRequest request, Action<V1.Training>? report = null) => new TrainingJob(
         request,
         new WorkerOptions
         {
             SocketPath = "", ParentProcessId = 0, DataRoot = _root.Path, ModelsDirectory = Path.Combine(_root.Path, "models"), CheckpointDirectory = Path.Combine(_root.Path, "checkpoints"), ModelVersion = "v1",
         },
-        TimeProvider.System, _notes.Add).Run(_ => { }, CancellationToken.None);
+        TimeProvider.System, _notes.Add).Run(report ?? (_ => { }), CancellationToken.None);
 
     private static TrainRequest Request() => new()
     {
@@ -66,11 +96,11 @@ public sealed class TrainingJobTests : IDisposable
 
     private void WriteEvents(int users)
     {
-        var rows = new StringBuilder("user_id,item_id,timestamp_ms\n");
+        var rows = new StringBuilder("user_id,item_id,timestamp_ms,liked\n");
         for (var user = 0; user < users; user++)
         {
             for (var t = 0; t < 8; t++)
-                rows.Append(CultureInfo.InvariantCulture, $"u{user},i{(user + t) % 9},{1_000 + t}\n");
+                rows.Append(CultureInfo.InvariantCulture, $"u{user},i{(user + t) % 9},{1_000 + t},{((user + t) % 9 % 2)}\n");
         }
 
         File.WriteAllText(Path.Combine(_root.Path, "events.csv"), rows.ToString());

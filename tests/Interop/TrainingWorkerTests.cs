@@ -94,6 +94,8 @@ public sealed class TrainingWorkerTests(TrainingFixture training) : IClassFixtur
     [SkippableTheory]
     [InlineData("popularity")]
     [InlineData("mf")]
+    [InlineData("markov-1")]
+    [InlineData("item-knn")]
     public async Task Train_Baseline_IsServedLikeAnyModel(string baseline)
     {
         _ = Installed.Trainer;
@@ -110,6 +112,32 @@ public sealed class TrainingWorkerTests(TrainingFixture training) : IClassFixtur
         var past = new EventSequence { Events = { new Event { ItemId = rows[1][Array.IndexOf(rows[0], "item_id")] } } };
         var ranked = await new RecommendationService.RecommendationServiceClient(server.Channel).RankAsync(new() { User = new() { Sequence = past }, K = 5 });
         Assert.Equal(5, ranked.Items.Count);
+    }
+
+    [SkippableFact]
+    public async Task Train_Rates_AreServedAsProbabilities()
+    {
+        _ = Installed.Trainer;
+        await using var server = await training.StartAsync();
+        var request = training.Request(1);
+        request.Baseline = "rates";
+        TaskSpec[] binary = [.. request.Tasks.Where(task => task.Kind == TaskKind.Binary && task.Given.Length == 0)];
+        Assert.NotEmpty(binary);
+        request.Tasks.Clear();
+        request.Tasks.Add(binary);
+        using var call = new TrainingService.TrainingServiceClient(server.Channel).Train(request);
+        var end = await UntilAsync(call, state => TrainingJob.IsEnd(state.State));
+        Assert.Equal((TrainingState.Succeeded, ""), (end.State, end.Error));
+        Assert.All(binary, task => Assert.InRange(end.Metrics[$"auc/{task.Name}"], 0.4, 1));
+
+        var rows = File.ReadLines(Path.Combine(server.Options.DataRoot, request.Data.Path)).Take(2).Select(line => line.Split(',')).ToArray();
+        var item = rows[1][Array.IndexOf(rows[0], "item_id")];
+        var scored = await new RecommendationService.RecommendationServiceClient(server.Channel).ScoreAsync(new()
+        {
+            User = new() { Sequence = new EventSequence { Events = { new Event { ItemId = item } } } }, CandidateItemIds = { item },
+        });
+        Assert.Equal(binary.Select(task => task.Name), scored.Candidates[0].Predictions.Select(prediction => prediction.Task));
+        Assert.All(scored.Candidates[0].Predictions, prediction => Assert.InRange(prediction.Probability, 0.001, 0.999));
     }
 
     [SkippableFact]

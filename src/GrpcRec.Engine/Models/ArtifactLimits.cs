@@ -66,6 +66,15 @@ public sealed record ArtifactLimits
     /// <summary>Behaviours × values of every event feature: rows of a table that an engine makes at load.</summary>
     public int MaxEventKinds { get; init; } = 16_384;
 
+    /// <summary>counts: last events that are read.</summary>
+    public int MaxReach { get; init; } = 64;
+
+    /// <summary>counts: neighbours of one item.</summary>
+    public int MaxNeighboursOfItem { get; init; } = 4096;
+
+    /// <summary>counts: neighbours of all items together, 8 bytes each.</summary>
+    public int MaxNeighbours { get; init; } = 20_000_000;
+
     public int MaxSequenceLength { get; init; } = 100_000;
 
     /// <summary>

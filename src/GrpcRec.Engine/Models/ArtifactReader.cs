@@ -9,7 +9,8 @@ internal static class ArtifactReader
 {
     private const int BufferBytes = 1 << 16;
 
-    public static (ModelManifest Manifest, ItemCatalog Items, IReadOnlyDictionary<string, WeightTensor> Tensors) Read(string directory, ArtifactLimits limits)
+    public static (ModelManifest Manifest, ItemCatalog Items, IReadOnlyDictionary<string, WeightTensor> Tensors, IReadOnlyDictionary<string, IndexTensor> Indices) Read(
+        string directory, ArtifactLimits limits)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         // 1. The manifest bounds everything else.
@@ -22,7 +23,8 @@ internal static class ArtifactReader
 
         // 3. The weights: size, digest, header, shapes, and only then memory for the numbers.
         using var weights = OpenVerified(directory, ModelArtifact.WeightsFile, manifest, limits.MaxWeightsBytes);
-        return (manifest, items, ReadWeights(weights, manifest, limits));
+        var (tensors, indices) = ReadWeights(weights, manifest, limits);
+        return (manifest, items, tensors, indices);
     }
 
     public static ModelManifest ReadManifest(string directory, ArtifactLimits limits)
@@ -63,7 +65,7 @@ internal static class ArtifactReader
         return manifest;
     }
 
-    private static Dictionary<string, WeightTensor> ReadWeights(FileStream stream, ModelManifest manifest, ArtifactLimits limits)
+    private static (Dictionary<string, WeightTensor> Tensors, Dictionary<string, IndexTensor> Indices) ReadWeights(FileStream stream, ModelManifest manifest, ArtifactLimits limits)
     {
         const string name = ModelArtifact.WeightsFile;
         IReadOnlyList<SafetensorsEntry> entries;
@@ -81,30 +83,41 @@ internal static class ArtifactReader
             throw new ArtifactException($"{name}: {e.Message}", e);
         }
 
-        TensorRules.CheckShapes(manifest, entries.Select(entry => KeyValuePair.Create(entry.Name, entry.Shape)));
+        TensorRules.CheckIndexShapes(manifest, entries.Where(entry => entry.IsInteger).Select(entry => KeyValuePair.Create(entry.Name, entry.Shape)));
+        TensorRules.CheckShapes(manifest, entries.Where(entry => !entry.IsInteger).Select(entry => KeyValuePair.Create(entry.Name, entry.Shape)));
         if (manifest.ParameterCount != entries.Sum(entry => entry.Bytes / sizeof(float)))
             throw new ArtifactException($"{ModelArtifact.ManifestFile}: parameter_count is {manifest.ParameterCount} and {name} holds {entries.Sum(entry => entry.Bytes / sizeof(float))}");
 
         var tensors = new Dictionary<string, WeightTensor>(entries.Count, StringComparer.Ordinal);
+        var indices = new Dictionary<string, IndexTensor>(StringComparer.Ordinal);
         foreach (var entry in entries)
         {
-            var data = GC.AllocateUninitializedArray<float>((int)(entry.Bytes / sizeof(float)));
-            ReadFloats(stream, data);
+            if (entry.IsInteger)
+            {
+                indices.Add(entry.Name, new IndexTensor(entry.Shape, ReadNumbers<int>(stream, entry.Bytes)));
+                continue;
+            }
+
+            var data = ReadNumbers<float>(stream, entry.Bytes);
             TensorRules.CheckValues(entry.Name, data, limits.MagnitudeOf(manifest));
             tensors.Add(entry.Name, new WeightTensor(entry.Shape, data));
         }
 
-        return tensors;
+        CountsRules.CheckValues(manifest, tensors, indices, limits);
+        return (tensors, indices);
     }
 
     // The format is little-endian; so is every machine that .NET 10 runs on but s390x, which is refused.
-    private static void ReadFloats(FileStream stream, float[] data)
+    private static T[] ReadNumbers<T>(FileStream stream, long bytes)
+        where T : unmanaged
     {
+        var data = GC.AllocateUninitializedArray<T>((int)(bytes / sizeof(float)));
         if (!BitConverter.IsLittleEndian)
             throw new PlatformNotSupportedException("weights are read on little-endian machines only");
         const int part = 1 << 20;
         for (var done = 0; done < data.Length; done += part)
-            stream.ReadExactly(MemoryMarshal.AsBytes(data.AsSpan(done, Math.Min(part, data.Length - done))));
+            stream.ReadExactly(MemoryMarshal.AsBytes<T>(data.AsSpan(done, Math.Min(part, data.Length - done))));
+        return data;
     }
 
     /// <summary>The file at its beginning, once its size and SHA-256 are those of the manifest.</summary>

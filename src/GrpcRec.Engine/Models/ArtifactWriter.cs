@@ -23,19 +23,24 @@ internal static class ArtifactWriter
             Directory.CreateDirectory(temporary);
             // 1. The two data files, with their digests.
             var ordered = tensors.OrderBy(tensor => tensor.Key, StringComparer.Ordinal).ToList();
+            string[] indices = [.. artifact.IndexNames.Order(StringComparer.Ordinal)];
             var files = new Dictionary<string, FileDigest>
             {
                 [ModelArtifact.ItemsFile] = WriteFile(temporary, ModelArtifact.ItemsFile, stream => CatalogFile.Write(stream, artifact.Items)),
                 [ModelArtifact.WeightsFile] = WriteFile(temporary, ModelArtifact.WeightsFile, stream =>
                 {
-                    stream.Write(SafetensorsHeader.Format(ordered.Select(tensor => (tensor.Key, tensor.Value.Shape))));
+                    stream.Write(SafetensorsHeader.Format(
+                        [.. ordered.Select(tensor => (tensor.Key, tensor.Value.Shape)), .. indices.Select(name => (name, artifact.Indices(name).Shape))],
+                        integers: indices.ToHashSet(StringComparer.Ordinal)));
                     foreach (var tensor in ordered)
-                        WriteFloats(stream, tensor.Value.Data);
+                        WriteNumbers(stream, tensor.Value.Data);
+                    foreach (var name in indices)
+                        WriteNumbers(stream, artifact.Indices(name).Data);
                 }),
             };
 
             // 2. The manifest, which vouches for them.
-            var manifest = artifact.Manifest with { Files = files, ParameterCount = tensors.Values.Sum(tensor => (long)tensor.Data.Length) };
+            var manifest = artifact.Manifest with { Files = files, ParameterCount = tensors.Values.Sum(tensor => (long)tensor.Data.Length) + indices.Sum(name => (long)artifact.Indices(name).Data.Length) };
             WriteFile(temporary, ModelArtifact.ManifestFile, stream => JsonSerializer.Serialize(stream, manifest, ManifestJson.Default.ModelManifest));
 
             // 3. One rename makes it visible. It fails when another writer was first.
@@ -67,12 +72,14 @@ internal static class ArtifactWriter
         return new FileDigest(file.Length, Convert.ToHexStringLower(hash.Hash!));
     }
 
-    private static void WriteFloats(Stream stream, float[] data)
+    /// <summary>Numbers of 4 bytes.</summary>
+    private static void WriteNumbers<T>(Stream stream, T[] data)
+        where T : unmanaged
     {
         if (!BitConverter.IsLittleEndian)
             throw new PlatformNotSupportedException("weights are written on little-endian machines only");
         const int part = 1 << 20;
         for (var done = 0; done < data.Length; done += part)
-            stream.Write(MemoryMarshal.AsBytes(data.AsSpan(done, Math.Min(part, data.Length - done))));
+            stream.Write(MemoryMarshal.AsBytes<T>(data.AsSpan(done, Math.Min(part, data.Length - done))));
     }
 }

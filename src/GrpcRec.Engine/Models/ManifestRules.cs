@@ -23,7 +23,10 @@ internal static partial class ManifestRules
         Names("categories", manifest.Categories, 0, limits.MaxCategories, limits.MaxLabelLength);
         Numbers("metrics", manifest.Metrics);
         Numbers("baseline_metrics", manifest.BaselineMetrics);
-        CheckEncoder(manifest.Encoder, limits);
+        if (manifest.Encoder.Kind == EncoderKind.Counts)
+            CountsRules.Check(manifest, limits);
+        else
+            CheckEncoder(manifest.Encoder, limits);
         CheckTasks(manifest, limits);
         FeatureRules.Check(manifest, limits);
         CheckPrecision(manifest);
@@ -43,6 +46,8 @@ internal static partial class ManifestRules
     {
         if (!Enum.IsDefined(encoder.Kind))
             throw Bad("encoder.kind", "is not one that this build runs");
+        if (encoder.Counts is not null)
+            throw Bad("encoder.counts", "must be absent: only the kind \"counts\" has it");
         var gateOrder = EncoderManifest.GateOrderOf(encoder.Kind);
         if (encoder.GateOrder != gateOrder)
             throw Bad("encoder.gate_order", $"must be \"{gateOrder}\" for this kind of encoder");
@@ -132,7 +137,7 @@ internal static partial class ManifestRules
 
         if (manifest.Tasks.Count(task => task.Kind == TaskKind.NextItem) > 1)
             throw Bad("tasks", "has more than one next_item task");
-        if (manifest.Encoder.BottomSize == 0 && manifest.Tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem))
+        if (manifest.Encoder is { BottomSize: 0, Kind: not EncoderKind.Counts } && manifest.Tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem))
             throw Bad("encoder.bottom_size", "must be at least 1: a task reads a candidate item");
     }
 

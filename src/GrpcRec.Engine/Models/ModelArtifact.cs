@@ -11,12 +11,15 @@ public sealed class ModelArtifact
     public const string ItemsFile = "items.jsonl";
 
     private readonly IReadOnlyDictionary<string, WeightTensor> _tensors;
+    private readonly IReadOnlyDictionary<string, IndexTensor> _indices;
 
-    private ModelArtifact(ModelManifest manifest, ItemCatalog items, IReadOnlyDictionary<string, WeightTensor> tensors)
+    private ModelArtifact(
+        ModelManifest manifest, ItemCatalog items, IReadOnlyDictionary<string, WeightTensor> tensors, IReadOnlyDictionary<string, IndexTensor> indices)
     {
         Manifest = manifest;
         Items = items;
         _tensors = tensors;
+        _indices = indices;
     }
 
     public ModelManifest Manifest { get; }
@@ -25,6 +28,12 @@ public sealed class ModelArtifact
 
     /// <summary>Names and order of no meaning; exactly <see cref="ModelTensors.Expected"/>.</summary>
     public IEnumerable<string> TensorNames => _tensors.Keys;
+
+    /// <summary>Those of whole numbers. Only a model of kind counts has any; see <see cref="CountsManifest"/>.</summary>
+    public IEnumerable<string> IndexNames => _indices.Keys;
+
+    /// <exception cref="KeyNotFoundException">The model has no such tensor.</exception>
+    public IndexTensor Indices(string tensor) => _indices[tensor];
 
     /// <summary>[shape of the tensor], row-major.</summary>
     /// <exception cref="KeyNotFoundException">The model has no such tensor.</exception>
@@ -41,15 +50,18 @@ public sealed class ModelArtifact
     /// <summary>An artefact in memory, held to the same rules as one that is read. The arrays are taken, not copied.</summary>
     /// <exception cref="ArtifactException">A rule is broken.</exception>
     public static ModelArtifact Create(
-        ModelManifest manifest, ItemCatalog items, IReadOnlyDictionary<string, WeightTensor> tensors, ArtifactLimits? limits = null)
+        ModelManifest manifest, ItemCatalog items, IReadOnlyDictionary<string, WeightTensor> tensors, ArtifactLimits? limits = null,
+        IReadOnlyDictionary<string, IndexTensor>? indices = null)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(tensors);
         limits ??= ArtifactLimits.Default;
+        indices ??= new Dictionary<string, IndexTensor>();
         ManifestRules.Check(manifest, limits);
         CatalogFile.Check(items.Items, manifest, limits);
         TensorRules.CheckShapes(manifest, tensors.Select(tensor => KeyValuePair.Create(tensor.Key, tensor.Value.Shape)));
+        TensorRules.CheckIndexShapes(manifest, indices.Select(tensor => KeyValuePair.Create(tensor.Key, tensor.Value.Shape)));
         foreach (var (name, tensor) in tensors)
         {
             var elements = tensor.Shape.Aggregate(1L, (product, size) => product * size);
@@ -58,15 +70,16 @@ public sealed class ModelArtifact
             TensorRules.CheckValues(name, tensor.Data, limits.MagnitudeOf(manifest));
         }
 
-        return new ModelArtifact(manifest, items, tensors);
+        CountsRules.CheckValues(manifest, tensors, indices, limits);
+        return new ModelArtifact(manifest, items, tensors, indices);
     }
 
     /// <summary>Reads a directory that <see cref="Write"/> made, and verifies all of it.</summary>
     /// <exception cref="ArtifactException">A file is missing, damaged, of another format or past a limit.</exception>
     public static ModelArtifact Load(string directory, ArtifactLimits? limits = null)
     {
-        var (manifest, items, tensors) = ArtifactReader.Read(directory, limits ?? ArtifactLimits.Default);
-        return new ModelArtifact(manifest, items, tensors);
+        var (manifest, items, tensors, indices) = ArtifactReader.Read(directory, limits ?? ArtifactLimits.Default);
+        return new ModelArtifact(manifest, items, tensors, indices);
     }
 
     /// <summary>The manifest alone, checked against its own rules: enough to list a version, not to trust its weights.</summary>
@@ -80,6 +93,7 @@ public sealed class ModelArtifact
     /// </summary>
     /// <exception cref="ArtifactException">A rule is broken, the directory exists, or it cannot be written.</exception>
     public static void Write(
-        string directory, ModelManifest manifest, ItemCatalog items, IReadOnlyDictionary<string, WeightTensor> tensors, ArtifactLimits? limits = null) =>
-        ArtifactWriter.Write(directory, Create(manifest, items, tensors, limits), tensors);
+        string directory, ModelManifest manifest, ItemCatalog items, IReadOnlyDictionary<string, WeightTensor> tensors, ArtifactLimits? limits = null,
+        IReadOnlyDictionary<string, IndexTensor>? indices = null) =>
+        ArtifactWriter.Write(directory, Create(manifest, items, tensors, limits, indices), tensors);
 }

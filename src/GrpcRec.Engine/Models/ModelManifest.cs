@@ -103,6 +103,9 @@ public sealed record EncoderManifest
 
     /// <summary>D, width of each task tower's hidden layer. 0: the tower is one linear layer.</summary>
     public required int TowerSize { get; init; }
+
+    /// <summary>counts: what was counted. Null for other kinds.</summary>
+    public CountsManifest? Counts { get; init; }
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<EncoderKind>))]
@@ -125,6 +128,9 @@ public enum EncoderKind
     /// all events at once, served without a recurrent product. The candidate keeps its tanh, which the paper drops: outputs stay in [-1, 1].
     /// </summary>
     [JsonStringEnumMemberName("mingru")] MinGru,
+
+    /// <summary>No network: tables counted from the events, see <see cref="CountsManifest"/>.</summary>
+    [JsonStringEnumMemberName("counts")] Counts,
 }
 
 [JsonConverter(typeof(JsonStringEnumConverter<ResetPlacement>))]

@@ -2,6 +2,7 @@ namespace GrpcRec.Engine.Models;
 
 /// <summary>
 /// Names and shapes of the tensors in <c>weights.safetensors</c>, all float32 and row-major. Training writes them, engines read them.
+/// Those of a model without a network stand in <see cref="CountsManifest"/>.
 /// V items, B behaviours, E and Eb embedding widths, I = E + Eb + Σd an event's width, H hidden, S bottom or expert, D tower, C logits of a task;
 /// n values and d columns of a feature, R = Σd of the request's. Every encoder's output h is in [-1, 1]. Columns of an event
 /// (<see cref="EventColumns"/>): the item's, those of features of its category, the behaviour's, those of the other features.
@@ -110,6 +111,8 @@ public static class ModelTensors
     public static IReadOnlyDictionary<string, int[]> Expected(ModelManifest manifest)
     {
         var encoder = manifest.Encoder;
+        if (encoder.Kind == EncoderKind.Counts)
+            return CountsRules.Expected(manifest);
         int v = manifest.CatalogSize, e = encoder.EmbeddingSize, h = encoder.HiddenSize, s = encoder.BottomSize, d = encoder.TowerSize;
         var shapes = new Dictionary<string, int[]> { [ItemEmbedding] = [v, e] };
         if (encoder.BehaviorEmbeddingSize > 0)

@@ -7,19 +7,23 @@ namespace GrpcRec.Engine.Models;
 /// <param name="Name">At most <see cref="SafetensorsHeader.MaxNameLength"/> characters.</param>
 /// <param name="Offset">First byte, from the end of the header.</param>
 /// <param name="Bytes">4 × the product of <paramref name="Shape"/>.</param>
-public sealed record SafetensorsEntry(string Name, int[] Shape, long Offset, long Bytes);
+public sealed record SafetensorsEntry(string Name, int[] Shape, long Offset, long Bytes)
+{
+    /// <summary>Of type I32; else F32.</summary>
+    public bool IsInteger { get; init; }
+}
 
 /// <summary>
 /// The head of a safetensors file (format: huggingface/safetensors): 8 bytes little-endian length, then JSON
 /// <c>{"name": {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, …}</c>, then the data without gap or overlap.
-/// Float32 alone is read and written.
+/// Float32 and int32 alone are read and written.
 /// </summary>
 public static class SafetensorsHeader
 {
     public const int PrefixBytes = 8;
     public const int MaxNameLength = 256;
     public const int MaxRank = 8;
-    private const string MetadataKey = "__metadata__";
+    private const string MetadataKey = "__metadata__", Float32Type = "F32", Int32Type = "I32";
 
     // Axis sizes and offsets of an honest file are far below; the product of a shape is checked against the file's size as well.
     private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 4, AllowDuplicateProperties = false };
@@ -60,7 +64,9 @@ public static class SafetensorsHeader
 
     /// <summary>Prefix and JSON for tensors written in this order, padded with spaces so that the data begins at a multiple of 8.</summary>
     /// <param name="metadata">Texts by name, for a person or another program: readers of weights pass them over. Null: none.</param>
-    public static byte[] Format(IEnumerable<(string Name, int[] Shape)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <param name="integers">Names of the tensors of type I32. Null: none.</param>
+    public static byte[] Format(
+        IEnumerable<(string Name, int[] Shape)> tensors, IReadOnlyDictionary<string, string>? metadata = null, IReadOnlySet<string>? integers = null)
     {
         using var stream = new MemoryStream();
         stream.Write(stackalloc byte[PrefixBytes]);
@@ -80,7 +86,7 @@ public static class SafetensorsHeader
             {
                 var bytes = checked(4 * shape.Aggregate(1L, (product, size) => checked(product * size)));
                 writer.WriteStartObject(name);
-                writer.WriteString("dtype", "F32");
+                writer.WriteString("dtype", integers?.Contains(name) == true ? Int32Type : Float32Type);
                 writer.WriteStartArray("shape");
                 foreach (var size in shape)
                     writer.WriteNumberValue(size);
@@ -138,8 +144,8 @@ public static class SafetensorsHeader
     {
         if (value.ValueKind != JsonValueKind.Object)
             throw new ArtifactException($"tensor '{name}' is not described by a JSON object");
-        if (!value.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String || dtype.GetString() != "F32")
-            throw new ArtifactException($"tensor '{name}' is not of type F32, the only one that is read");
+        if (!value.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String || dtype.GetString() is not (Float32Type or Int32Type))
+            throw new ArtifactException($"tensor '{name}' is not of type F32 or I32, the only ones that are read");
         if (!value.TryGetProperty("shape", out var shapeValue) || shapeValue.ValueKind != JsonValueKind.Array || shapeValue.GetArrayLength() > MaxRank)
             throw new ArtifactException($"tensor '{name}' has no shape of at most {MaxRank} axes");
         if (!value.TryGetProperty("data_offsets", out var offsets) || offsets.ValueKind != JsonValueKind.Array || offsets.GetArrayLength() != 2)
@@ -163,6 +169,6 @@ public static class SafetensorsHeader
             throw new ArtifactException($"tensor '{name}': its data offsets are not two ascending whole numbers");
         if (end - begin != 4 * elements)
             throw new ArtifactException($"tensor '{name}' {WeightTensor.Describe(shape)} needs {4 * elements} bytes and its offsets hold {end - begin}");
-        return new SafetensorsEntry(name, shape, begin, end - begin);
+        return new SafetensorsEntry(name, shape, begin, end - begin) { IsInteger = dtype.ValueEquals(Int32Type) };
     }
 }

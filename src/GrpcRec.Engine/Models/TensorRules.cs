@@ -4,9 +4,17 @@ namespace GrpcRec.Engine.Models;
 internal static class TensorRules
 {
     /// <exception cref="ArtifactException">A tensor is missing, unknown or of another shape.</exception>
-    public static void CheckShapes(ModelManifest manifest, IEnumerable<KeyValuePair<string, int[]>> tensors)
+    public static void CheckShapes(ModelManifest manifest, IEnumerable<KeyValuePair<string, int[]>> tensors) =>
+        CheckShapes(ModelTensors.Expected(manifest), tensors);
+
+    /// <summary>The same of the tensors of whole numbers.</summary>
+    /// <exception cref="ArtifactException">A tensor is missing, unknown or of another shape.</exception>
+    public static void CheckIndexShapes(ModelManifest manifest, IEnumerable<KeyValuePair<string, int[]>> tensors) =>
+        CheckShapes(manifest.Encoder.Kind == EncoderKind.Counts ? CountsRules.ExpectedIndices(manifest) : new Dictionary<string, int[]>(), tensors);
+
+    private static void CheckShapes(IReadOnlyDictionary<string, int[]> demanded, IEnumerable<KeyValuePair<string, int[]>> tensors)
     {
-        var expected = new Dictionary<string, int[]>(ModelTensors.Expected(manifest), StringComparer.Ordinal);
+        var expected = new Dictionary<string, int[]>(demanded, StringComparer.Ordinal);
         foreach (var (name, shape) in tensors)
         {
             if (!expected.Remove(name, out var wanted))

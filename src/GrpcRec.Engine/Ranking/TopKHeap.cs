@@ -53,15 +53,23 @@ internal sealed class TopKHeap
     /// <returns>The target; a shorter copy where fewer than k scores were numbers.</returns>
     public RankedItem[] Finish()
     {
+        var target = _items;
+        var count = Order();
+        return count == target.Length ? target : target[..count];
+    }
+
+    /// <summary>The same where they are: the target's first are put in order, and nothing is copied.</summary>
+    /// <returns>How many there are.</returns>
+    public int Order()
+    {
         for (var last = _count - 1; last > 0; last--)
         {
             (_items[0], _items[last]) = (_items[last], _items[0]);
             Sink(last);
         }
 
-        var items = _count == _items.Length ? _items : _items[.._count];
         _items = [];
-        return items;
+        return _count;
     }
 
     private static bool IsWorse(RankedItem a, RankedItem b) => a.Score < b.Score || (a.Score == b.Score && a.Item > b.Item);

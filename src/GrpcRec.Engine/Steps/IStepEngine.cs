@@ -42,6 +42,9 @@ public interface IStepEngine : IDisposable
     /// <summary>Logits of all tasks that need no candidate, in the manifest's order of tasks.</summary>
     int SequenceWidth { get; }
 
+    /// <summary>Items of equal score are ranked by something that the model knows of them: an evaluation takes their places as they stand.</summary>
+    bool RanksEqualScores => false;
+
     int SlotCapacity { get; }
 
     int FreeSlots { get; }

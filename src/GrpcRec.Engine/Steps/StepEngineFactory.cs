@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using GrpcRec.Engine.Counts;
 using GrpcRec.Engine.Cpu;
 using GrpcRec.Engine.Cuda;
 using GrpcRec.Engine.Models;
@@ -18,6 +19,9 @@ public static class StepEngineFactory
         ArgumentNullException.ThrowIfNull(options);
         Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
         Validator.ValidateObject(options.Cuda, new ValidationContext(options.Cuda), validateAllProperties: true);
+        // Sums of a few short rows: there is nothing in it for a device.
+        if (artifact.Manifest.Encoder.Kind == EncoderKind.Counts)
+            return new CountsEngine(artifact, options);
         return options.Kind switch
         {
             EngineKind.Cuda => new CudaFailover(artifact, options),

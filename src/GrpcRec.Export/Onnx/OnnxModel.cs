@@ -35,6 +35,8 @@ public static class OnnxModel
     private static ModelProto Build(ModelArtifact model, OnnxOptions options)
     {
         var manifest = model.Manifest;
+        if (manifest.Encoder.Kind == EncoderKind.Counts)
+            throw new ExportException("the model is one of counts and has no network to write as ONNX: export its tables as safetensors, or serve it here");
         if (options.Int8 && manifest.Encoder.Kind != EncoderKind.Lstm)
             throw new ExportException($"the model's encoder is a {manifest.Encoder.Kind}; only an lstm has an 8-bit ONNX form");
         if (!options.ReadsLengths && manifest.Encoder.Kind is EncoderKind.Bag or EncoderKind.Cnn)

@@ -5,7 +5,7 @@ using GrpcRec.Engine.Models;
 namespace GrpcRec.Export.Safetensors;
 
 /// <summary>
-/// A model as one safetensors file: every tensor under its name in the artefact (<see cref="ModelTensors"/> says what each is), the
+/// A model as one safetensors file: every tensor under its name in the artefact (<see cref="ModelTensors"/>, <see cref="CountsManifest"/>), the
 /// manifest as metadata under <see cref="ManifestKey"/>.
 /// </summary>
 public static class SafetensorsModel
@@ -29,13 +29,21 @@ public static class SafetensorsModel
             [ManifestKey] = JsonSerializer.Serialize(manifest with { Files = new Dictionary<string, FileDigest>() }, ManifestJson.Default.ModelManifest),
         };
         string[] names = [.. model.TensorNames.Order(StringComparer.Ordinal)];
-        destination.Write(SafetensorsHeader.Format(names.Select(name => (name, model.Shape(name).ToArray())), metadata));
+        string[] indices = [.. model.IndexNames.Order(StringComparer.Ordinal)];
+        destination.Write(SafetensorsHeader.Format(
+            [.. names.Select(name => (name, model.Shape(name).ToArray())), .. indices.Select(name => (name, model.Indices(name).Shape))],
+            metadata, indices.ToHashSet(StringComparer.Ordinal)));
         foreach (var name in names)
-        {
-            const int Part = 1 << 20;
-            var data = model.Weights(name);
-            for (var done = 0; done < data.Length; done += Part)
-                destination.Write(MemoryMarshal.AsBytes(data.Slice(done, Math.Min(Part, data.Length - done))));
-        }
+            WriteNumbers(model.Weights(name), destination);
+        foreach (var name in indices)
+            WriteNumbers<int>(model.Indices(name).Data, destination);
+    }
+
+    private static void WriteNumbers<T>(ReadOnlySpan<T> numbers, Stream destination)
+        where T : unmanaged
+    {
+        const int Part = 1 << 20;
+        for (var done = 0; done < numbers.Length; done += Part)
+            destination.Write(MemoryMarshal.AsBytes(numbers.Slice(done, Math.Min(Part, numbers.Length - done))));
     }
 }

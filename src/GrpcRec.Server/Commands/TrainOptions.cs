@@ -19,7 +19,7 @@ sealed class TrainOptions
     public Option<FileInfo?> Settings { get; } = new("--settings") { Description = "Settings by the contract's names over the request's, as JSON; for example best.json of `grpcrec tune`. Other options stand over them." };
     public LearningOptions Learning { get; } = new();
     public NetworkOptions Network { get; } = new();
-    public Option<string?> Baseline { get; } = new("--baseline") { Description = "Make this baseline instead of a network: popularity, or mf (matrix factorisation)." };
+    public Option<string?> Baseline { get; } = new("--baseline") { Description = "Make this baseline instead of a network: popularity, mf (matrix factorisation), markov-1, item-knn, or rates (of binary --tasks)." };
     public Option<bool> CompareSingleTasks { get; } = new("--compare-single-tasks") { Description = "Also train a model of each task alone, and tell what each gains by the company. Takes as long again for each task." };
     public Option<bool> Activate { get; } = new("--activate") { Description = "Load and activate the new version when it is done." };
     public Option<bool> Json { get; } = new("--json") { Description = "Print the training as one JSON object on standard output." };

@@ -78,6 +78,7 @@ public static class ModelMapping
             EncoderKind.Bag => "bag",
             EncoderKind.Cnn => "cnn",
             EncoderKind.MinGru => "mingru",
+            EncoderKind.Counts => "counts",
             _ => "",
         };
         model.Precision = manifest.Precision?.Precision switch

@@ -38,12 +38,20 @@ static class TrainRequestRules
     static void CheckBaseline(TrainRequest request, Violations violations)
     {
         if (request.Baseline.Length == 0) return;
-        if (request.Baseline is "markov-1" or "item-knn")
-            violations.Add("baseline", ViolationReason.NotAllowed, $"{Violations.Quote(request.Baseline)} is measured beside every training, but cannot be served yet; use popularity or mf.");
-        else if (request.Baseline is not ("popularity" or "mf"))
-            violations.Add("baseline", ViolationReason.UnknownName, $"is {Violations.Quote(request.Baseline)}; use popularity or mf, or leave it out for a network.");
+        if (request.Baseline is not ("popularity" or "mf" or "markov-1" or "item-knn" or "rates"))
+            violations.Add("baseline", ViolationReason.UnknownName, $"is {Violations.Quote(request.Baseline)}; use popularity, mf, markov-1, item-knn or rates, or leave it out for a network.");
+        else if (request.Baseline == "rates")
+            CheckRates(request.Tasks, violations);
         else if (request.Tasks.Count > 0 && request.Tasks is not [{ Kind: TaskKind.NextItem }])
-            violations.Add("tasks", ViolationReason.NotAllowed, "must be one next_item task, or none: a baseline predicts the next item alone.");
+            violations.Add("tasks", ViolationReason.NotAllowed, "must be one next_item task, or none: this baseline predicts the next item alone.");
+    }
+
+    static void CheckRates(IReadOnlyList<TaskSpec> tasks, Violations violations)
+    {
+        if (tasks.Count == 0)
+            violations.Add("tasks", ViolationReason.Required, "is required: rates are of binary tasks.");
+        else if (tasks.Any(task => task.Kind != TaskKind.Binary || task.Given.Length > 0))
+            violations.Add("tasks", ViolationReason.NotAllowed, "must be binary ones that need no other's outcome first: of nothing else there are rates.");
     }
 
     static void CheckModelName(string name, Violations violations)

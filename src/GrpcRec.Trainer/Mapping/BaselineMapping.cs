@@ -11,6 +11,9 @@ static class BaselineMapping
         "" => null,
         "popularity" => ServableBaseline.Popularity,
         "mf" => ServableBaseline.MatrixFactorisation,
-        _ => throw new TrainRequestException($"baseline is {baseline}, which this build does not know; use popularity or mf."),
+        "markov-1" => ServableBaseline.Markov,
+        "item-knn" => ServableBaseline.ItemNeighbours,
+        "rates" => ServableBaseline.Rates,
+        _ => throw new TrainRequestException($"baseline is {baseline}, which this build does not know; use popularity, mf, markov-1, item-knn or rates."),
     };
 }

@@ -52,7 +52,7 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
         var artifact = Path.Combine(options.ModelsDirectory, plan.ModelName, plan.ModelVersion);
         var metrics = EarlierMetrics(artifact, dataset) is { } earlier ? earlier
             : BaselineMapping.FromWire(request.Baseline) is { } baseline
-            ? BaselineTrainer.Train(dataset, baseline, plan, artifact, clock, cancellation, flat).Metrics
+            ? BaselineTrainer.Train(dataset, baseline, plan, artifact, clock, cancellation, flat, Progress(report)).Metrics
             : TrainNetwork(dataset, plan, artifact, baselines, flat, report, cancellation);
 
         _state.State = TrainingState.Succeeded;
@@ -82,7 +82,7 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
         SequenceDataset dataset, TrainingPlan plan, string artifact, IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> baselines,
         Dictionary<string, double> flat, Action<V1.Training> report, CancellationToken cancellation)
     {
-        var progress = new Throttled<TrainingProgressReport>(clock, Throttled.ForPeople, progress => Publish(report, ProgressMapping.ToWire(progress)));
+        var progress = Progress(report);
         var single = request.CompareSingleTasks && plan.Tasks.Count > 1
             ? SingleTaskTrainings.Run(dataset, plan, options.CheckpointDirectory, _ => progress, clock, cancellation, note)
             : null;
@@ -94,6 +94,9 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
         TrainedModelReport.Write(dataset, plan, outcome, artifact, baselines, relatedness, note, cancellation);
         return outcome.Metrics;
     }
+
+    private Throttled<TrainingProgressReport> Progress(Action<V1.Training> report) =>
+        new(clock, Throttled.ForPeople, progress => Publish(report, ProgressMapping.ToWire(progress)), (last, next) => last.Stage != next.Stage);
 
     private void Publish(Action<V1.Training> report, TrainingProgress progress)
     {

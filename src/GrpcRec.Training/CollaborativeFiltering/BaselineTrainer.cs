@@ -2,7 +2,6 @@ using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Learning;
-using GrpcRec.Training.MultiTask;
 
 namespace GrpcRec.Training.CollaborativeFiltering;
 
@@ -13,76 +12,77 @@ public enum ServableBaseline
 
     /// <summary>A sequence is the mean of its items' factors, of all that the model reads; see <see cref="BprFactors"/>.</summary>
     MatrixFactorisation,
+
+    /// <summary>What followed the last item; see <see cref="Successors"/>.</summary>
+    Markov,
+
+    /// <summary>What occurs together with the last ten; see <see cref="ItemNeighbours"/>.</summary>
+    ItemNeighbours,
+
+    /// <summary>Of binary tasks: each item's smoothed rate. Whose request it is says nothing of the labels that they gave, so users have no rate.</summary>
+    Rates,
 }
 
-/// <summary>
-/// Writes a baseline as an artefact like any other: weights of a bag encoder that compute what the baseline does. So it is served, ranked,
-/// exported and evaluated with no code of its own.
-/// </summary>
+/// <summary>Writes a baseline as an artefact like any other, judged through the engine that serves it.</summary>
 public static class BaselineTrainer
 {
-    /// <summary>Of a popularity model, whose embeddings are zero.</summary>
-    private const int LeastWidth = 4;
-
-    /// <summary>
-    /// A bag's last layer ends in tanh, which is the identity near zero: the mean is scaled down before and up after. At 1/32 a factor of 1
-    /// is off by 3e-4 of itself through tanh's curve, and by less through its rounding.
-    /// </summary>
-    private const float TanhScale = 1f / 32;
-
-    /// <param name="plan">Its name, version, tasks (one next_item, alone), longest sequence and evaluation are read.</param>
+    /// <param name="plan">Its name, version, tasks, longest sequence, seed and evaluation are read.</param>
     /// <param name="artifactDirectory">Must not exist.</param>
     /// <param name="baselines">Metrics of baselines by <c>baseline/metric</c>, for the manifest.</param>
-    /// <exception cref="TrainingException">The tasks are others, the version exists, or the data is too large to factorise.</exception>
+    /// <param name="progress">Called on this thread.</param>
+    /// <exception cref="TrainingException">The baseline has nothing to say of such tasks, the version exists, or the data cannot be counted or factorised.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; no artefact is written.</exception>
     public static EvaluationReport Train(
         SequenceDataset data, ServableBaseline kind, TrainingPlan plan, string artifactDirectory, TimeProvider clock,
-        CancellationToken cancellation, IReadOnlyDictionary<string, double>? baselines = null)
+        CancellationToken cancellation, IReadOnlyDictionary<string, double>? baselines = null, IProgress<TrainingProgressReport>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(clock);
-        if (plan.Tasks is not [{ Kind: TaskKind.NextItem }])
-            throw new TrainingException("A baseline predicts the next item alone; give one next_item task, or none.") { Field = "Tasks" };
+        CheckTasks(kind, plan);
         if (Path.Exists(artifactDirectory))
             throw new TrainingException($"Version {plan.ModelVersion} of model {plan.ModelName} exists already; train another version.") { Field = nameof(plan.ModelVersion) };
 
         // 1. What the baseline knows.
-        var factors = kind == ServableBaseline.MatrixFactorisation
-            ? BprFactors.Learn(data, (int)(plan.Optimization.Seed & int.MaxValue), cancellation)
-                ?? throw new TrainingException($"The data has more than {BprFactors.MaxRows:N0} users and items together, too many to factorise; filter rare ones with data.cleaning.")
-            : null;
-
-        // 2. The same as a bag.
-        var width = factors is null ? LeastWidth : BprFactors.Width;
-        var bag = new ArchitecturePlan
+        var now = clock.GetUtcNow();
+        var model = kind switch
         {
-            Encoder = EncoderKind.Bag, EmbeddingSize = width, BehaviorEmbeddingSize = 0, HiddenSize = width, TowerSize = 0, MaxSequenceLength = plan.Architecture.MaxSequenceLength,
+            ServableBaseline.Popularity => BagBaselines.Popularity(data, plan, now),
+            ServableBaseline.MatrixFactorisation => BagBaselines.MatrixFactorisation(data, plan, now, Count, cancellation),
+            ServableBaseline.Markov => CountedBaselines.Markov(data, plan, now, Count, cancellation),
+            ServableBaseline.ItemNeighbours => CountedBaselines.Neighbours(data, plan, now, Count, cancellation),
+            ServableBaseline.Rates => CountedBaselines.Rates(data, plan, now),
+            _ => throw new ArgumentOutOfRangeException(nameof(kind), $"{kind} is not a baseline"),
         };
-        var manifest = TrainingPlanRules.Manifest(plan with { Architecture = bag }, data, TaskLabels.Build(data, plan.Tasks), clock.GetUtcNow());
-        var tensors = ModelTensors.Expected(manifest).ToDictionary(
-            tensor => tensor.Key, tensor => new WeightTensor(tensor.Value, new float[tensor.Value.Aggregate(1, (product, size) => product * size)]));
-        if (factors is null)
-        {
-            PopularityBaseline.LogShares(data.Items).CopyTo(tensors[ModelTensors.NextItemBias].Data, 0);
-        }
-        else
-        {
-            for (var item = 0; item < data.Items.Count; item++)
-                factors.Item(item).CopyTo(tensors[ModelTensors.ItemEmbedding].Data.AsSpan(item * width));
-            factors.Biases.CopyTo(tensors[ModelTensors.NextItemBias].Data, 0);
-            for (var unit = 0; unit < width; unit++)
-            {
-                tensors[ModelTensors.BagWeight(0)].Data[(unit * width) + unit] = TanhScale;
-                tensors[ModelTensors.NextItemProjectionWeight].Data[(unit * width) + unit] = 1 / TanhScale;
-            }
-        }
 
-        // 3. Judge it as it will be served, and write it.
+        // 2. Judge it as it will be served.
+        progress?.Report(At(TrainingStage.Testing));
         var report = ModelEvaluator.Report(
-            ModelArtifact.Create(manifest, data.Items, tensors), data, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation: cancellation);
-        ModelArtifact.Write(
-            artifactDirectory, manifest with { Metrics = report.Metrics, BaselineMetrics = baselines ?? manifest.BaselineMetrics }, data.Items, tensors);
+            ModelArtifact.Create(model.Manifest, data.Items, model.Tensors, indices: model.Indices), data, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation: cancellation);
+
+        // 3. Write it, and read it back: what serves is what was verified.
+        progress?.Report(At(TrainingStage.Writing));
+        cancellation.ThrowIfCancellationRequested();
+        var manifest = model.Manifest with { Metrics = report.Metrics, BaselineMetrics = baselines ?? model.Manifest.BaselineMetrics };
+        ModelArtifact.Write(artifactDirectory, manifest, data.Items, model.Tensors, indices: model.Indices);
         ModelArtifact.Load(artifactDirectory);
         return report;
+
+        void Count(long step, long steps) => progress?.Report(At(TrainingStage.Training, step, steps));
+    }
+
+    private static TrainingProgressReport At(TrainingStage stage, long step = 0, long steps = 0) => new() { Stage = stage, Epoch = 1, Epochs = 1, Step = step, Steps = steps };
+
+    private static void CheckTasks(ServableBaseline kind, TrainingPlan plan)
+    {
+        if (kind == ServableBaseline.Rates)
+        {
+            if (plan.Tasks.Count == 0 || plan.Tasks.Any(task => task is not { Kind: TaskKind.Binary, Given: null }))
+                throw new TrainingException("Rates are of binary tasks that need no other's outcome first; give one or more of those alone.") { Field = "Tasks" };
+        }
+        else if (plan.Tasks is not [{ Kind: TaskKind.NextItem }])
+        {
+            throw new TrainingException("This baseline predicts the next item alone; give one next_item task, or none.") { Field = "Tasks" };
+        }
     }
 }

@@ -42,8 +42,9 @@ internal sealed class BprFactors
     /// <summary>[F]</summary>
     public Span<float> Item(int item) => _items.AsSpan(item * Width, Width);
 
+    /// <param name="progress">Told how many steps of how many were made.</param>
     /// <returns>null past <see cref="MaxRows"/>.</returns>
-    public static BprFactors? Learn(SequenceDataset dataset, int seed = 1, CancellationToken cancellation = default)
+    public static BprFactors? Learn(SequenceDataset dataset, int seed = 1, Action<long, long>? progress = null, CancellationToken cancellation = default)
     {
         if ((long)dataset.SequenceCount + dataset.Items.Count > MaxRows)
             return null;
@@ -76,7 +77,11 @@ internal sealed class BprFactors
         for (var step = 0; step < steps; step++)
         {
             if ((step & 0xFFFF) == 0)
+            {
                 cancellation.ThrowIfCancellationRequested();
+                progress?.Invoke(step, steps);
+            }
+
             var pair = random.Next(users.Count);
             int user = users[pair], absent;
             do

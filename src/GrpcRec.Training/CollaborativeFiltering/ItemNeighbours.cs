@@ -3,110 +3,59 @@ using GrpcRec.Training.Datasets;
 namespace GrpcRec.Training.CollaborativeFiltering;
 
 /// <summary>
-/// Each item's nearest items by the cosine of their occurrence in training sequences: sequences with both within <see cref="Window"/> events
-/// of each other, over √(sequences with one · sequences with the other). The neighbourhood of session-based item-kNN (Sarwar et al., 2001;
-/// Ludewig and Jannach, 2018); the window makes a long history many sessions and bounds the work to 2·Window for each event.
-/// Memory: 8 bytes a neighbour, 4 an event.
+/// item-kNN: each item's nearest items by the cosine of their occurrence in training sequences: sequences with both within
+/// <see cref="Window"/> events of each other, over √(sequences with one · sequences with the other). The neighbourhood of session-based
+/// item-kNN (Sarwar et al., 2001; Ludewig and Jannach, 2018); the window makes a long history many sessions and bounds the work to 2·Window
+/// for each event. Memory: that of <see cref="NeighbourTable"/> and of <see cref="TrainingOccurrences"/>.
 /// </summary>
-internal sealed class ItemNeighbours
+internal static class ItemNeighbours
 {
     public const int Window = 20;
-    private const int MostNeighbours = 100, LeastNeighbours = 10;
 
-    /// <summary>Neighbours of all items together: a larger catalogue gets fewer for each.</summary>
-    private const int MaxTotal = 20_000_000;
+    /// <summary>Last events that are read.</summary>
+    public const int Reach = 10;
 
-    private readonly int[] _offsets, _items;
-    private readonly float[] _cosines;
+    /// <summary>Weight of an event n before the last: Decayⁿ.</summary>
+    public const double Decay = 0.7;
 
-    public ItemNeighbours(SequenceDataset dataset)
+    private const int MostOfItem = 100;
+
+    /// <param name="progress">Told, on this thread, how many rows of how many were counted.</param>
+    public static NeighbourTable Count(SequenceDataset dataset, Action<long, long>? progress = null, CancellationToken cancellation = default)
     {
-        // 1. Where each item stands: its events, by counting sort, and the sequence of each.
-        var catalog = dataset.Items.Count;
-        var starts = new int[catalog + 1];
-        for (var s = 0; s < dataset.SequenceCount; s++)
-        {
-            foreach (var item in TrainingPrefix.Of(dataset, s))
-                starts[item + 1]++;
-        }
+        var occurrences = new TrainingOccurrences(dataset);
 
-        for (var item = 0; item < catalog; item++)
-            starts[item + 1] += starts[item];
-        var places = new (int Event, int Sequence)[starts[^1]];
-        var next = starts[..^1];
-        var ends = new int[dataset.SequenceCount];
-        for (var s = 0; s < dataset.SequenceCount; s++)
-        {
-            var t = dataset.Offsets[s];
-            foreach (var item in TrainingPrefix.Of(dataset, s))
-                places[next[item]++] = (t++, s);
-            ends[s] = t;
-        }
-
-        // 2. Sequences that have each item.
-        var sequences = new int[catalog];
-        for (var item = 0; item < catalog; item++)
+        // Sequences that have each item.
+        var sequences = new int[dataset.Items.Count];
+        for (var item = 0; item < sequences.Length; item++)
         {
             var last = -1;
-            foreach (var (_, sequence) in places.AsSpan(starts[item]..starts[item + 1]))
+            foreach (var (_, sequence) in occurrences.Of(item))
             {
                 sequences[item] += sequence == last ? 0 : 1;
                 last = sequence;
             }
         }
 
-        // 3. Row by row: who stands near it, counted once for each sequence.
-        var perItem = Math.Clamp(MaxTotal / Math.Max(1, catalog), LeastNeighbours, MostNeighbours);
-        var rows = new (int Item, float Cosine)[catalog][];
-        Parallel.For(
-            0, catalog,
-            () => (Counts: new int[catalog], Latest: Filled(catalog), Near: new List<int>()),
-            (item, _, scratch) =>
+        return NeighbourTable.Count(
+            sequences.Length, CountRow,
+            (item, neighbour, counts) => (float)(counts.Of(neighbour) / Math.Sqrt((double)sequences[item] * sequences[neighbour])),
+            MostOfItem, progress: progress, cancellation: cancellation);
+
+        // Who stands near it, counted once for each sequence.
+        void CountRow(int item, RowCounts counts)
+        {
+            foreach (var (t, sequence) in occurrences.Of(item))
             {
-                foreach (var (t, sequence) in places.AsSpan(starts[item]..starts[item + 1]))
+                var from = Math.Max(dataset.Offsets[sequence], t - Window);
+                var to = Math.Min(occurrences.Ends[sequence] - 1, t + Window);
+                for (var other = from; other <= to; other++)
                 {
-                    var from = Math.Max(dataset.Offsets[sequence], t - Window);
-                    var to = Math.Min(ends[sequence] - 1, t + Window);
-                    for (var other = from; other <= to; other++)
-                    {
-                        var neighbour = dataset.ItemIds[other];
-                        if (neighbour == item || scratch.Latest[neighbour] == sequence)
-                            continue;
-                        scratch.Latest[neighbour] = sequence;
-                        if (scratch.Counts[neighbour]++ == 0)
-                            scratch.Near.Add(neighbour);
-                    }
+                    var neighbour = dataset.ItemIds[other];
+                    if (neighbour != item)
+                        counts.AddOnce(neighbour, sequence);
                 }
-
-                rows[item] = [.. scratch.Near
-                    .Select(neighbour => (neighbour, (float)(scratch.Counts[neighbour] / Math.Sqrt((double)sequences[item] * sequences[neighbour]))))
-                    .OrderByDescending(pair => pair.Item2).ThenBy(pair => pair.neighbour)
-                    .Take(perItem)];
-                foreach (var neighbour in scratch.Near)
-                    (scratch.Counts[neighbour], scratch.Latest[neighbour]) = (0, -1);
-                scratch.Near.Clear();
-                return scratch;
-            },
-            _ => { });
-
-        // 4. Flat.
-        _offsets = new int[catalog + 1];
-        for (var item = 0; item < catalog; item++)
-            _offsets[item + 1] = _offsets[item] + rows[item].Length;
-        _items = [.. rows.SelectMany(row => row.Select(pair => pair.Item))];
-        _cosines = [.. rows.SelectMany(row => row.Select(pair => pair.Cosine))];
-    }
-
-    /// <summary>Nearest first.</summary>
-    public ReadOnlySpan<int> Items(int item) => _items.AsSpan(_offsets[item].._offsets[item + 1]);
-
-    /// <summary>0…1, of the same neighbours.</summary>
-    public ReadOnlySpan<float> Cosines(int item) => _cosines.AsSpan(_offsets[item].._offsets[item + 1]);
-
-    private static int[] Filled(int length)
-    {
-        var latest = new int[length];
-        Array.Fill(latest, -1);
-        return latest;
+            }
+        }
     }
 }

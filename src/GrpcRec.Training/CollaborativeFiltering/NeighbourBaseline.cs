@@ -1,34 +1,30 @@
 namespace GrpcRec.Training.CollaborativeFiltering;
 
 /// <summary>
-/// item-kNN: an item's score is the sum of its cosines with the last items, each weighted by how lately it came. What is near to none of
-/// them follows by popularity.
+/// An item's score is the sum of its weights beside the last items, each weighted by how lately it came. What is near to none of them follows
+/// by popularity. Served by an engine of its own: see <see cref="Engine.Models.CountsManifest"/>.
 /// </summary>
-internal sealed class NeighbourBaseline(ItemNeighbours neighbours, PopularityBaseline popularity) : INextItemBaseline
+/// <param name="reach">Last events that are read.</param>
+/// <param name="decay">Weight of an event n before the last: decayⁿ.</param>
+internal sealed class NeighbourBaseline(NeighbourTable neighbours, PopularityBaseline popularity, int reach, double decay) : INextItemBaseline
 {
-    /// <summary>Last events that are read.</summary>
-    public const int Reach = 10;
-
-    /// <summary>Weight of an event n before the last: Decayⁿ.</summary>
-    private const float Decay = 0.7f;
-
     public int Rank(in Past past, int target, SeenItems hidden, float[] scratch)
     {
         // 1. Scores of what is near.
         var near = new List<int>();
         var weight = 1f;
-        for (var t = past.Items.Length - 1; t >= 0 && t >= past.Items.Length - Reach; t--)
+        for (var t = past.Items.Length - 1; t >= 0 && t >= past.Items.Length - reach; t--)
         {
             var items = neighbours.Items(past.Items[t]);
-            var cosines = neighbours.Cosines(past.Items[t]);
+            var weights = neighbours.Weights(past.Items[t]);
             for (var n = 0; n < items.Length; n++)
             {
                 if (scratch[items[n]] == 0)
                     near.Add(items[n]);
-                scratch[items[n]] += weight * cosines[n];
+                scratch[items[n]] += weight * weights[n];
             }
 
-            weight *= Decay;
+            weight *= (float)decay;
         }
 
         // 2. The target's place among them, or behind them all by popularity.

@@ -40,10 +40,10 @@ public static class Baselines
         {
             var popularity = new PopularityBaseline(dataset);
             KeepRanking("popularity", popularity);
-            KeepRanking("markov-1", new MarkovBaseline(dataset, popularity));
+            KeepRanking("markov-1", new NeighbourBaseline(Successors.Count(dataset, popularity, cancellation: cancellation), popularity, Successors.Reach, decay: 1));
             if (learned)
             {
-                KeepRanking("item-knn", new NeighbourBaseline(new ItemNeighbours(dataset), popularity));
+                KeepRanking("item-knn", new NeighbourBaseline(ItemNeighbours.Count(dataset, cancellation: cancellation), popularity, ItemNeighbours.Reach, ItemNeighbours.Decay));
                 if (BprFactors.Learn(dataset, cancellation: cancellation) is { } factors)
                     KeepRanking("mf", new FactorBaseline(factors, popularity));
             }

@@ -9,7 +9,7 @@ namespace GrpcRec.Training.Evaluation;
 /// <summary>
 /// Metrics of a finished model through the engine that serves it, step by step over slots, many sequences at once. A target is predicted from
 /// the model's last MaxSequenceLength events before it, from a zero state, as serving does. All items are ranked, never a sample of them;
-/// a tie counts against the model: rank = 1 + items that score as much or more. Targets of one sequence share a pass as long as they all
+/// a tie counts against the model: rank = 1 + items that score as much or more (but see <see cref="IStepEngine.RanksEqualScores"/>). Targets of one sequence share a pass as long as they all
 /// stand within MaxSequenceLength events of its beginning.
 /// </summary>
 public static class ModelEvaluator

@@ -16,10 +16,12 @@ public sealed class PrecisionWriter
     /// <summary>Refuses what could not be written before anything is measured.</summary>
     /// <param name="artifact">Whose weights it will have.</param>
     /// <param name="directory">Must not exist.</param>
-    /// <exception cref="ArtifactException">The version is not a name, or the directory exists.</exception>
+    /// <exception cref="ArtifactException">The version is not a name, the directory exists, or the model has no other precision.</exception>
     public PrecisionWriter(ModelArtifact artifact, string directory, string version)
     {
         ArgumentNullException.ThrowIfNull(artifact);
+        if (artifact.Manifest.Encoder.Kind == EncoderKind.Counts)
+            throw new ArtifactException("the model is one of counts: it has no products that a lower precision would make faster, so serve it as it is");
         (_artifact, _directory) = (artifact, directory);
         _manifest = artifact.Manifest with { Version = version };
         _tensors = ModelTensors.Expected(_manifest).ToDictionary(t => t.Key, t => new WeightTensor(t.Value, artifact.Weights(t.Key).ToArray()));

@@ -91,7 +91,7 @@ internal sealed class TargetScorer
     }
 
     /// <summary>
-    /// 1 + items that score as much or more. A target that is not among the best scores no more than the last of them, which is rank K + 1
+    /// 1 + items that score as much or more, unless the engine puts those in an order that means something. A target that is not among the best scores no more than the last of them, which is rank K + 1
     /// or worse; one whose equals reach the end of the list may have more of them past it, and those are counted.
     /// </summary>
     private int RankOf(int item, RankedItem[] best, Slot slot, int[] excluded)
@@ -99,6 +99,8 @@ internal sealed class TargetScorer
         var place = Array.FindIndex(best, ranked => ranked.Item == item);
         if (place < 0)
             return _depth + 1;
+        if (_engine.RanksEqualScores)
+            return place + 1;
         var score = best[place].Score;
         while (place + 1 < best.Length && best[place + 1].Score == score)
             place++;

@@ -16,8 +16,8 @@ internal static class ArchitectureRules
     public static void Check(ArchitecturePlan network)
     {
         var limits = ArtifactLimits.Default;
-        if (!Enum.IsDefined(network.Encoder))
-            throw Bad("architecture.encoder", "is not a kind of encoder");
+        if (!Enum.IsDefined(network.Encoder) || network.Encoder == EncoderKind.Counts)
+            throw Bad("architecture.encoder", "is not a kind of encoder that learns");
         if (network.Encoder == EncoderKind.Gru && network.ResetPlacement is not (ResetPlacement.BeforeProduct or ResetPlacement.AfterProduct))
             throw Bad("architecture.gru_reset", "must be before_product or after_product for a gru");
         if (!Enum.IsDefined(network.Trunk))

@@ -22,6 +22,12 @@ public class TrainingServiceTests
 
     static TaskSpec Task(TaskKind kind, LabelSpec? label = null) => new() { Name = "t", Kind = kind, Label = label };
 
+    static void Baseline(TrainRequest request, string baseline, params TaskSpec[] tasks)
+    {
+        request.Baseline = baseline;
+        request.Tasks.Add(tasks);
+    }
+
     /// <summary>One change for the worse each, the field at fault, the reason.</summary>
     static readonly (Action<TrainRequest> Spoil, string Field, string Reason)[] Mistakes =
     [
@@ -126,12 +132,11 @@ public class TrainingServiceTests
         (r => r.Hyperparameters = new() { ScorePenalty = 1_001 }, "hyperparameters.score_penalty", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { MaxDuration = new() }, "hyperparameters.max_duration", "OUT_OF_RANGE"),
         (r => r.Baseline = "svd", "baseline", "UNKNOWN_NAME"),
-        (r => r.Baseline = "item-knn", "baseline", "NOT_ALLOWED"),
-        (r =>
-        {
-            r.Baseline = "mf";
-            r.Tasks.Add(Task(TaskKind.Binary, new() { ValueAtLeast = 1 }));
-        }, "tasks", "NOT_ALLOWED"),
+        (r => Baseline(r, "mf", Task(TaskKind.Binary, new() { ValueAtLeast = 1 })), "tasks", "NOT_ALLOWED"),
+        (r => Baseline(r, "item-knn", Task(TaskKind.Binary, new() { ValueAtLeast = 1 })), "tasks", "NOT_ALLOWED"),
+        (r => Baseline(r, "rates"), "tasks", "REQUIRED"),
+        (r => Baseline(r, "rates", Task(TaskKind.NextItem)), "tasks", "NOT_ALLOWED"),
+        (r => Baseline(r, "rates", Task(TaskKind.Binary, new() { ValueAtLeast = 1 }), new() { Name = "u", Kind = TaskKind.Binary, Label = new() { ValueAtLeast = 2 }, Given = "t" }), "tasks", "NOT_ALLOWED"),
         (r => r.Split = new() { Time = new() { ValidationShare = 1 } }, "split.time.validation_share", "OUT_OF_RANGE"),
         (r => r.Split = new() { Time = new() { TestShare = 0.95 } }, "split.time", "OUT_OF_RANGE"),
         (r => r.Split = new() { Date = new() { TestFrom = new Timestamp { Seconds = 1 } } }, "split.date.validation_from", "REQUIRED"),

@@ -47,7 +47,7 @@ public class FamilyParityTests(ITestOutputHelper output)
     {
         var models = Enumerable.Range(0, Blocks * BlockCases).Select(seed => new ParityCase(seed)).ToArray();
         Assert.Equal(1000, models.Length);
-        foreach (var kind in Enum.GetValues<EncoderKind>())
+        foreach (var kind in Enum.GetValues<EncoderKind>().Where(kind => kind != EncoderKind.Counts)) // which learns nothing
             Assert.InRange(models.Count(model => model.Manifest.Encoder.Kind == kind), 100, 300);
         foreach (var kind in Enum.GetValues<TrunkKind>())
             Assert.InRange(models.Count(model => model.Manifest.Encoder.Trunk.Kind == kind), 150, 350);

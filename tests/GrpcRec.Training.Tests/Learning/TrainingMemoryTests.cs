@@ -19,7 +19,7 @@ public sealed class TrainingMemoryTests
             var cases = new TheoryData<EncoderKind, WeightingKind>();
             foreach (var weighting in Enum.GetValues<WeightingKind>())
                 cases.Add(EncoderKind.Lstm, weighting);
-            foreach (var encoder in Enum.GetValues<EncoderKind>().Where(kind => kind != EncoderKind.Lstm))
+            foreach (var encoder in Enum.GetValues<EncoderKind>().Where(kind => kind is not (EncoderKind.Lstm or EncoderKind.Counts)))
                 cases.Add(encoder, WeightingKind.Fixed);
             return cases;
         }
