@@ -58,7 +58,7 @@ public sealed class TrainingJobTests : IDisposable
         if (baseline == "rates")
         {
             request.Data.Columns = new ColumnMapping { Labels = { "liked" } };
-            request.Tasks.Add(new TaskSpec { Name = "like", Kind = TaskKind.Binary, Label = new LabelSpec { Column = "liked" } });
+            request.Tasks.Add(new TaskSpec { Name = "like", Kind = V1.TaskKind.Binary, Label = new LabelSpec { Column = "liked" } });
         }
 
         List<TrainingPhase> phases = [];

@@ -54,6 +54,31 @@ public sealed class TuningTests : IDisposable
         Assert.NotEqual(draws[4].ToJsonString(), space.Draw(8, 5).ToJsonString());
     }
 
+    /// <summary>Every choice of it is a plan that trains, of one task and of several, with long sequences and a sampled loss too.</summary>
+    [Fact]
+    public void DefaultSpace_AnyDraw_IsWithinThePlansBounds()
+    {
+        TaskDefinition[] several =
+        [
+            .. Plan().Tasks, new() { Name = "a", Kind = TaskKind.Binary, Label = new LabelSource.ValueAtLeast(1) }, new() { Name = "b", Kind = TaskKind.Binary, Label = new LabelSource.ValueAtLeast(2) },
+        ];
+        var sampled = Plan() with { Architecture = new() { MaxSequenceLength = 2_000 }, Optimization = new() { BatchSize = 8, NextItem = new() { Loss = NextItemLossKind.SampledSoftmax, Negatives = 16_000 } } };
+        foreach (var plan in new[]
+        {
+            Plan(), Plan() with { Tasks = several }, Plan() with { Tasks = several, Architecture = new() { MaxSequenceLength = 4_000 } },
+            Plan() with { Architecture = new() { MaxSequenceLength = 3 } }, sampled,
+        })
+        {
+            var space = new SearchSpace(DefaultSpace.Of(plan));
+            var draws = Enumerable.Range(1, 100).Select(trial => space.Draw(3, trial)).ToArray();
+            Assert.All(draws, draw => PlanSettings.Apply(plan, draw).Check());
+            Assert.Equal(plan.Tasks.Count > 2, draws[0].ContainsKey("weighting"));
+            Assert.Equal(plan.Architecture.MaxSequenceLength >= 8, draws[0].ContainsKey("min_context"));
+        }
+
+        Assert.Equal(8, (int)new SearchSpace(DefaultSpace.Of(sampled)).Draw(3, 1)["batch_size"]!); // nothing larger fits
+    }
+
     [Theory]
     [InlineData("""{}""", "1 to 32 settings")]
     [InlineData("""{"dropout": 0.1}""", "dropout is neither")]

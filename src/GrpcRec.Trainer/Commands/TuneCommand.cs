@@ -13,24 +13,13 @@ static class TuneCommand
 {
     private const int MaxTrials = 1_000;
 
-    /// <summary>Where nobody gives a space: what most often matters, in ranges that have worked.</summary>
-    private const string DefaultSpace = """
-        {
-          "learning_rate": { "low": 0.0005, "high": 0.01, "log": true },
-          "dropout": [0.1, 0.2, 0.3, 0.4, 0.5],
-          "embedding_size": [32, 64, 128],
-          "hidden_size": [64, 128, 256],
-          "batch_size": [32, 64, 128]
-        }
-        """;
-
     public static Command Create()
     {
         var benchmark = new Option<string?>("--benchmark") { Description = "Tune this benchmark's preset." };
         benchmark.AcceptOnlyFromAmong([.. BenchmarkPreset.All.Select(preset => preset.Name)]);
         var data = new Option<string?>("--data") { Description = "Directory of the data sets with --benchmark; else a file of events." };
         var request = new Option<FileInfo?>("--request") { Description = "A TrainRequest as JSON, whose settings are the start: its data, cleaning, split and tasks." };
-        var space = new Option<FileInfo?>("--space") { Description = "What to search, as JSON: by setting a list of values, or {\"low\": 1e-4, \"high\": 1e-2, \"log\": true, \"integer\": false}. Names are those of the contract (learning_rate, hidden_size, trunk, weighting …) and weight.TASK. Default: learning rate, dropout, sizes, batch." };
+        var space = new Option<FileInfo?>("--space") { Description = "What to search, as JSON: by setting a list of values, or {\"low\": 1e-4, \"high\": 1e-2, \"log\": true, \"integer\": false}. Names are those of the contract (learning_rate, hidden_size, trunk, weighting …) and weight.TASK. Default: learning rate, dropout, sizes, batch, optimiser, weight decay, warm-up, min_context; with several tasks also trunk, experts and weighting." };
         var trials = new Option<int>("--trials") { Description = $"Choices of settings, the first of which is the preset as it is: 1 to {MaxTrials}.", DefaultValueFactory = _ => 16 };
         var rungs = new Option<int[]>("--rungs") { Description = "Epochs in all after each rung, ascending; one number is a random search.", DefaultValueFactory = _ => [3, 9, 27], AllowMultipleArgumentsPerToken = true };
         var keep = new Option<double>("--keep") { Description = "Share of the trials that goes on to the next rung, above 0, below 1.", DefaultValueFactory = _ => 0.34 };
@@ -60,7 +49,7 @@ static class TuneCommand
                         : EvaluationData.ToTrain(parsed.GetValue(request)?.FullName, parsed.GetValue(data), [], cancellation);
                     var chosen = parsed.GetValue(space) is { } file
                         ? PlanSettings.ReadFile(file.FullName)
-                        : System.Text.Json.Nodes.JsonNode.Parse(DefaultSpace)!.AsObject();
+                        : DefaultSpace.Of(plan);
                     var search = new SuccessiveHalving(
                         plan with { ModelName = "tune", Optimization = plan.Optimization with { Seed = parsed.GetValue(seed) } }, new SearchSpace(chosen), parsed.GetValue(trials),
                         parsed.GetRequiredValue(rungs), parsed.GetValue(keep), parsed.GetValue(seed), parsed.GetRequiredValue(output).FullName);

@@ -26,7 +26,7 @@ static class TrainingReportBuilder
             Criterion = outcome.Criterion,
             End = outcome.End,
             Data = Describe(dataset),
-            Settings = Describe(plan, outcome.Manifest),
+            Settings = ReportSettings.Of(plan, outcome.Manifest),
             Headlines = plan.Tasks.ToDictionary(task => task.Name, task => HeadlineMetric.Of(task.Kind, task.Name)),
             Metrics = outcome.Metrics,
             Intervals = outcome.Test.Bootstrap.Intervals().ToDictionary(interval => interval.Key, interval => new[] { interval.Value.Low, interval.Value.High }),
@@ -54,35 +54,6 @@ static class TrainingReportBuilder
             new("to validate on", Targets(SplitRole.Validation)),
             new("to test on", Targets(SplitRole.Test)),
         ];
-    }
-
-    private static KeyValuePair<string, string>[] Describe(TrainingPlan plan, ModelManifest manifest)
-    {
-        var (network, learning) = (plan.Architecture, plan.Optimization);
-        return
-        [
-            new("encoder", string.Create(CultureInfo.InvariantCulture, $"{network.Encoder.ToString().ToLowerInvariant()}, {network.Layers} layer{(network.Layers == 1 ? "" : "s")} of {network.HiddenSize}")),
-            new("item embedding", string.Create(CultureInfo.InvariantCulture, $"{network.EmbeddingSize}{(network.TiedItemEmbedding ? ", tied to the output" : "")}")),
-            new("trunk", network.Trunk.ToString().ToLowerInvariant()),
-            .. Features(manifest),
-            new("reads at most", $"{Number(network.MaxSequenceLength)} events"),
-            new("parameters", Number(manifest.ParameterCount)),
-            new("weighting of the tasks", learning.Weighting.ToString().ToLowerInvariant()),
-            new("learning rate", learning.LearningRate.ToString(CultureInfo.InvariantCulture)),
-            new("batch", Number(learning.BatchSize)),
-            new("dropout", network.Dropout.ToString(CultureInfo.InvariantCulture)),
-            new("seed", learning.Seed.ToString(CultureInfo.InvariantCulture)),
-        ];
-    }
-
-    private static IEnumerable<KeyValuePair<string, string>> Features(ModelManifest manifest)
-    {
-        if (manifest.EventFeatures.Count > 0)
-            yield return new("features of events", string.Join(", ", manifest.EventFeatures.Select(feature => feature.Name)));
-        if (manifest.RequestFeatures.Count > 0)
-            yield return new("features of requests", string.Join(", ", manifest.RequestFeatures.Select(feature => feature.Name)));
-        if (manifest.Tasks.Where(task => task.ItemBias).Select(task => task.Name).ToArray() is { Length: > 0 } tasks)
-            yield return new("a term for each item", string.Join(", ", tasks));
     }
 
     private static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);

@@ -18,15 +18,24 @@ internal static class CountedBaselines
     /// <exception cref="TrainingException">A task's labels are all alike in the training part, so that there is no rate to tell.</exception>
     public static BaselineModel Rates(SequenceDataset data, TrainingPlan plan, DateTimeOffset now)
     {
-        var labels = TaskLabels.Build(data, plan.Tasks);
-        var tensors = labels.ToDictionary(task => ModelTensors.TaskItemBias(task.Name), task => new WeightTensor(
-            [data.Items.Count],
-            SmoothedRates.ItemLogOdds(data, task) ?? throw new TrainingException(
-                $"Task {task.Name} has no label in the training split, or all of them are alike, so there is no rate to tell. Check the split, and the column that gives the label.")
+        var tensors = TaskLabels.Build(data, plan.Tasks).ToDictionary(task => ModelTensors.TaskItemBias(task.Name), task => new WeightTensor([data.Items.Count], LogOdds(data, task)));
+        return new BaselineModel(Manifest(data, plan, reach: 1, new CountsManifest { Decay = 1, Neighbours = 0 }, now), tensors);
+    }
+
+    /// <returns>[V]</returns>
+    private static float[] LogOdds(SequenceDataset data, TaskLabels task)
+    {
+        var labels = Enumerable.Range(0, data.EventCount).Where(t => data.Roles[t] == SplitRole.Train && !float.IsNaN(task.Label[t])).Select(t => task.Label[t] > 0);
+        if (labels.Distinct().Count() < 2)
+        {
+            throw new TrainingException($"Task {task.Name} has no label in the training split, or all of them are alike, so there is no rate to tell. Check the split, and the column that gives the label.")
             {
                 Field = "Tasks",
-            }));
-        return new BaselineModel(Manifest(data, plan, reach: 1, new CountsManifest { Decay = 1, Neighbours = 0 }, now), tensors);
+            };
+        }
+
+        var (all, items) = ItemRates.LogOdds(data, task, given: null);
+        return Array.ConvertAll(items, item => all + item);
     }
 
     private static BaselineModel OfTable(SequenceDataset data, TrainingPlan plan, NeighbourTable table, int reach, double decay, DateTimeOffset now)
@@ -47,12 +56,11 @@ internal static class CountedBaselines
 
     private static ModelManifest Manifest(SequenceDataset data, TrainingPlan plan, int reach, CountsManifest counts, DateTimeOffset now)
     {
-        var manifest = TrainingPlanRules.Manifest(plan, data, TaskLabels.Build(data, plan.Tasks), now);
+        // Of a network nothing is read, its features neither.
+        var manifest = TrainingPlanRules.Manifest(plan with { Architecture = new() }, data, TaskLabels.Build(data, plan.Tasks), now);
         return manifest with
         {
             MaxSequenceLength = reach,
-            EventFeatures = [],
-            RequestFeatures = [],
             Tasks = [.. manifest.Tasks.Select(task => task with { ItemBias = task.Kind == TaskKind.Binary })],
             Encoder = new EncoderManifest
             {

@@ -25,25 +25,6 @@ internal static class SmoothedRates
         return metrics;
     }
 
-    /// <summary>[V] log-odds of each item's smoothed rate; the overall rate's where there is no row of it. What the baseline knows of an item, whoever asks.</summary>
-    /// <param name="task">A binary one.</param>
-    /// <returns>Null: the training part has no label, or no two different ones.</returns>
-    public static float[]? ItemLogOdds(SequenceDataset dataset, TaskLabels task)
-    {
-        double positives = 0, rows = 0;
-        var items = new Rates(dataset.Items.Count);
-        ForEach(dataset, task, SplitRole.Train, (_, t, label) =>
-        {
-            rows++;
-            positives += label;
-            items.Add(dataset.ItemIds[t], label);
-        });
-        if (positives == 0 || positives == rows)
-            return null;
-        var overall = positives / rows;
-        return [.. Enumerable.Range(0, dataset.Items.Count).Select(item => (float)LogOdds(Smoothed(items.Of(item), overall)))];
-    }
-
     private static void Measure(SequenceDataset dataset, TaskLabels task, ushort[][] contexts, SplitRole part, Dictionary<string, double> metrics)
     {
         // 1. Count positives and rows, overall and by key.
@@ -51,7 +32,7 @@ internal static class SmoothedRates
         var items = new Rates(dataset.Items.Count);
         var values = contexts.Select(_ => new Dictionary<ushort, (double Positives, double Rows)>()).ToArray();
         double positives = 0, rows = 0;
-        ForEach(dataset, task, SplitRole.Train, (s, t, label) =>
+        ForEach(SplitRole.Train, (s, t, label) =>
         {
             rows++;
             positives += label;
@@ -69,7 +50,7 @@ internal static class SmoothedRates
         // 2. Score the part.
         var overall = positives / rows;
         var binary = new BinaryMetrics();
-        ForEach(dataset, task, part, (s, t, label) =>
+        ForEach(part, (s, t, label) =>
         {
             var logOdds = LogOdds(overall) + Adds(users.Of(s)) + Adds(items.Of(dataset.ItemIds[t]));
             for (var c = 0; c < contexts.Length; c++)
@@ -80,22 +61,20 @@ internal static class SmoothedRates
             binary.AddTo(metrics, task.Name);
 
         double Adds((double Positives, double Rows) rate) =>
-            LogOdds(Smoothed(rate, overall)) - LogOdds(overall);
-    }
+            LogOdds((rate.Positives + (Smoothing * overall)) / (rate.Rows + Smoothing)) - LogOdds(overall);
 
-    private static void ForEach(SequenceDataset dataset, TaskLabels task, SplitRole role, Action<int, int, float> take)
-    {
-        for (var s = 0; s < dataset.SequenceCount; s++)
+        void ForEach(SplitRole role, Action<int, int, float> take)
         {
-            for (var t = dataset.Offsets[s]; t < dataset.Offsets[s + 1]; t++)
+            for (var s = 0; s < dataset.SequenceCount; s++)
             {
-                if (dataset.Roles[t] == role && !float.IsNaN(task.Label[t]))
-                    take(s, t, task.Label[t]);
+                for (var t = dataset.Offsets[s]; t < dataset.Offsets[s + 1]; t++)
+                {
+                    if (dataset.Roles[t] == role && !float.IsNaN(task.Label[t]))
+                        take(s, t, task.Label[t]);
+                }
             }
         }
     }
-
-    private static double Smoothed((double Positives, double Rows) rate, double overall) => (rate.Positives + (Smoothing * overall)) / (rate.Rows + Smoothing);
 
     private static double LogOdds(double rate) => Math.Log(rate / (1 - rate));
 
