@@ -62,8 +62,10 @@ sealed class TrainingDisplay(IAnsiConsole console)
         return progress.Phase switch
         {
             TrainingPhase.Importing => $"reading events, {progress.Step.ToString("N0", CultureInfo.InvariantCulture)} rows",
+            TrainingPhase.Training when progress.Epochs == 0 => "counting", // a baseline has no epochs
             TrainingPhase.Training => $"epoch {progress.Epoch}/{progress.Epochs}  {Losses(progress)}{Validation(progress)}{Remaining(progress)}",
             TrainingPhase.Validating => $"epoch {progress.Epoch}/{progress.Epochs}  validating  {Losses(progress)}{Validation(progress)}",
+            TrainingPhase.Testing when progress.BestEpoch == 0 => "testing",
             TrainingPhase.Testing => $"testing epoch {progress.BestEpoch}, the best{Validation(progress)}",
             TrainingPhase.Writing => "writing the model",
             _ => "starting",

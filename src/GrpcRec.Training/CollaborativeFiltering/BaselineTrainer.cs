@@ -71,7 +71,7 @@ public static class BaselineTrainer
         void Count(long step, long steps) => progress?.Report(At(TrainingStage.Training, step, steps));
     }
 
-    private static TrainingProgressReport At(TrainingStage stage, long step = 0, long steps = 0) => new() { Stage = stage, Epoch = 1, Epochs = 1, Step = step, Steps = steps };
+    private static TrainingProgressReport At(TrainingStage stage, long step = 0, long steps = 0) => new() { Stage = stage, Step = step, Steps = steps };
 
     private static void CheckTasks(ServableBaseline kind, TrainingPlan plan)
     {
