@@ -85,7 +85,7 @@ public sealed class CountedBaselinesTests
         var data = TinyDataset.Of([[0, 1, 2], [2, 1, 0], [2, 0, 1]], items: 4);
         for (var t = 0; t < data.EventCount; t++)
             data.Roles[t] = t % 3 == 0 ? SplitRole.None : SplitRole.Test;
-        data = data.With(data.Roles, new([.. Enumerable.Range(0, 4).Select(item => new CatalogItem("i" + item, 7 * item % 5))]), data.Fingerprint);
+        data = data.With(data.Roles, new([.. Enumerable.Range(0, 4).Select(item => new CatalogItem("i" + item, 7 * item % 5))]), data.Contexts, data.Fingerprint);
         BaselineTrainer.Train(data, ServableBaseline.Markov, Plan, space.Artifact(), TimeProvider.System, CancellationToken.None);
         var artifact = ModelArtifact.Load(space.Artifact());
         Assert.Equal(0, artifact.Manifest.Encoder.Counts!.Neighbours);

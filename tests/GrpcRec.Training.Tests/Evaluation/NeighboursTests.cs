@@ -40,7 +40,7 @@ public sealed class NeighboursTests
     public void Successors_FiveSequences_AreSharesWithTiesByPopularity()
     {
         var data = Trained([[0, 1, 0, 1], [0, 2, 2], [0, 2], [0, 3], [2, 2]], items: 5);
-        data = data.With(data.Roles, new([.. Enumerable.Range(0, 5).Select(item => new CatalogItem("i" + item, data.ItemIds.Count(id => id == item)))]), data.Fingerprint);
+        data = data.With(data.Roles, new([.. Enumerable.Range(0, 5).Select(item => new CatalogItem("i" + item, data.ItemIds.Count(id => id == item)))]), data.Contexts, data.Fingerprint);
         var successors = Successors.Count(data, new PopularityBaseline(data));
         Assert.Equal([2, 1, 3], successors.Items(0).ToArray());
         Assert.Equal([2f / 5, 2f / 5, 1f / 5], successors.Weights(0).ToArray());
