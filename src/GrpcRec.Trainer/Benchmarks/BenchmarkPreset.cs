@@ -3,6 +3,7 @@ using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Tuning;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Optimizers;
 using GrpcRec.Training.Weighting;
 
 namespace GrpcRec.Trainer.Benchmarks;
@@ -49,8 +50,13 @@ sealed record BenchmarkPreset
             Name = "b1b",
             Title = "ML-1M, rating ≥ 3, 10-core, leave-one-out, all items ranked, seen ones not masked",
             Tasks = NextItemAlone,
-            Architecture = new() { EmbeddingSize = 64, HiddenSize = 128, MaxSequenceLength = 50 },
-            Optimization = new() { Epochs = 60, BatchSize = 128, LearningRate = 3e-3, Patience = 6, MaxDuration = TimeSpan.FromMinutes(15) },
+            Architecture = new() { EmbeddingSize = 128, HiddenSize = 256, MaxSequenceLength = 50, Dropout = 0.4 },
+            Optimization = new()
+            {
+                // Windows overlap by half: serving reads fifty events before every target.
+                Epochs = 24, BatchSize = 64, MinContext = 25, LearningRate = 1.5e-3, Patience = 24, MaxDuration = TimeSpan.FromMinutes(60),
+                Optimizer = new() { Schedule = LearningRateSchedule.Cosine, WarmUp = 0.05 },
+            },
             Evaluation = new() { MaskSeen = false },
         },
         new()
