@@ -118,7 +118,8 @@ public sealed class BaselinesTests
         var data = Splits.LeaveOneOut(TinyDataset.Of(
             [[0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]],
             items: 2,
-            labels: new() { ["like"] = [1, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0], ["never"] = new float[12], ["page"] = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0] }));
+            labels: new() { ["like"] = [1, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0], ["never"] = new float[12] },
+            contexts: new() { ["page"] = new ContextColumn(["home", "search"], [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 1]) }));
         var results = Baselines.Evaluate(data, [Label("like"), Label("never")], new EvaluationPlan(), SplitRole.Test, ["page"]);
         Assert.Equal(1, results["rates"]["auc/like"]);
         Assert.Equal(1, results["rates"]["auc/mean"]);

@@ -181,7 +181,7 @@ public sealed class FeatureTests
         }
 
         Assert.Contains("no task is one", Refused(data, new() { RequestFeatures = [new("tab")] }, TinyData.NextItem).Message, StringComparison.Ordinal);
-        Assert.Contains("no task is one", Refused(data, new() { ItemTerms = true }, TinyData.Rating).Message, StringComparison.Ordinal);
+        Assert.Contains("no task is one", Refused(data, new() { ItemTerms = true }, TinyData.Category).Message, StringComparison.Ordinal);
         Assert.Contains("the data has none", Refused(TinyData.Cycle(), new() { EventFeatures = [new("tab")] }, TinyData.NextItem).Message, StringComparison.Ordinal);
         var alike = TinyData.Cycle();
         Array.Fill(alike.Values, 7);
