@@ -102,8 +102,9 @@ public sealed class CountsEngine : IStepEngine
             hidden[n] = n < last.Length ? last[n] : -1;
     }
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits)
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
     {
+        _heads.CheckRequest(request);
         _heads.CheckCandidates(items, logits.Length);
         var last = Last(slot);
         if (_heads.HasNextItem)

@@ -163,8 +163,6 @@ public sealed unsafe class CpuEngine : IStepEngine
         GC.KeepAlive(this);
     }
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => ScoreCandidates(slot, [], items, logits);
-
     public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
     {
         var top = Top(slot);

@@ -94,8 +94,6 @@ public sealed class ScalarEngine : IStepEngine
         Round(Top(slot), hidden);
     }
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => ScoreCandidates(slot, [], items, logits);
-
     public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
     {
         _heads.CheckRequest(request);

@@ -168,8 +168,9 @@ public sealed class CudaEngine : IStepEngine
         }
     }
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits)
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
     {
+        _model.Layout.CheckRequest(request);
         _model.Layout.CheckCandidates(items, logits.Length);
         _slots.Check(slot);
         if (logits.IsEmpty)

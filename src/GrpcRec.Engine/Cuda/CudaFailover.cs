@@ -163,13 +163,13 @@ public sealed class CudaFailover : IStepEngine
         }
     }
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits)
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
     {
         var engine = Engine();
         Check(slot);
         try
         {
-            engine.ScoreCandidates(Inner(slot), items, logits);
+            engine.ScoreCandidates(Inner(slot), request, items, logits);
         }
         catch (EngineLostException exception)
         {

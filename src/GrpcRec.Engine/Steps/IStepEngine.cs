@@ -71,20 +71,11 @@ public interface IStepEngine : IDisposable
     /// <param name="hidden">[H] top layer's hidden state, written.</param>
     void ReadHidden(Slot slot, Span<float> hidden);
 
-    /// <summary>Logits (no sigmoid, no softmax) of every candidate task, where nothing is known of the request.</summary>
+    /// <summary>Logits (no sigmoid, no softmax) of every candidate task.</summary>
+    /// <param name="request">[features] indices (<see cref="RequestFeatures"/>), the same for all candidates; empty: nothing is known.</param>
     /// <param name="items">[N] dense item ids.</param>
     /// <param name="logits">[N, CandidateWidth], row-major, written.</param>
-    void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits);
-
-    /// <summary>The same with a request's features.</summary>
-    /// <param name="request">[features] indices (<see cref="RequestFeatures"/>), the same for all candidates; empty: nothing is known.</param>
-    /// <exception cref="NotSupportedException">The engine reads no request features, and one is known.</exception>
-    void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits)
-    {
-        if (request.ContainsAnyExcept(0))
-            throw new NotSupportedException($"{Name} reads no request features");
-        ScoreCandidates(slot, items, logits);
-    }
+    void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits);
 
     /// <param name="logits">[SequenceWidth] written.</param>
     void ScoreSequence(Slot slot, Span<float> logits);

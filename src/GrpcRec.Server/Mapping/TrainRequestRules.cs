@@ -46,7 +46,7 @@ static class TrainRequestRules
             violations.Add("tasks", ViolationReason.NotAllowed, "must be one next_item task, or none: this baseline predicts the next item alone.");
     }
 
-    static void CheckRates(Google.Protobuf.Collections.RepeatedField<TaskSpec> tasks, Violations violations)
+    static void CheckRates(RepeatedField<TaskSpec> tasks, Violations violations)
     {
         if (tasks.Count == 0)
             violations.Add("tasks", ViolationReason.Required, "is required: rates are of binary tasks.");

@@ -34,7 +34,7 @@ internal sealed class LosableEngine(IStepEngine inner) : IStepEngine
 
     public void ReadHidden(Slot slot, Span<float> hidden) => Present().ReadHidden(slot, hidden);
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => Present().ScoreCandidates(slot, items, logits);
+    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits) => Present().ScoreCandidates(slot, request, items, logits);
 
     public void ScoreSequence(Slot slot, Span<float> logits) => Present().ScoreSequence(slot, logits);
 

@@ -85,8 +85,6 @@ public sealed class GatedEngine(IStepEngine inner) : IStepEngine
 
     public void ReadHidden(Slot slot, Span<float> hidden) => inner.ReadHidden(slot, hidden);
 
-    public void ScoreCandidates(Slot slot, ReadOnlySpan<int> items, Span<float> logits) => inner.ScoreCandidates(slot, items, logits);
-
     public void ScoreCandidates(Slot slot, ReadOnlySpan<int> request, ReadOnlySpan<int> items, Span<float> logits) => inner.ScoreCandidates(slot, request, items, logits);
 
     public void ScoreSequence(Slot slot, Span<float> logits) => inner.ScoreSequence(slot, logits);
