@@ -108,7 +108,7 @@ public sealed class ScalarEngine : IStepEngine
                 row[_heads.NextItemOffset] = NextItemLogit(query, items[n]);
             if (_heads.Candidate.Length == 0)
                 continue;
-            var inputs = _trunk.Run(state, _tensors.Row(ModelTensors.ItemEmbedding, items[n], _e));
+            var inputs = _trunk.Run(state, items[n]);
             for (var task = 0; task < inputs.Length; task++)
                 Tower(_heads.Candidate[task], inputs[task], row, items[n]);
         }

@@ -95,7 +95,7 @@ internal static partial class ManifestRules
         if (!Enum.IsDefined(trunk.Kind))
             throw Bad("encoder.trunk.kind", "is not one that this build runs");
         var mixes = trunk.Kind != TrunkKind.SharedBottom;
-        var ownExperts = trunk.Kind is TrunkKind.Cgc or TrunkKind.Ple;
+        var ownExperts = trunk.Kind is TrunkKind.Cgc or TrunkKind.Ple or TrunkKind.Stem;
         Between("encoder.trunk.shared_experts", trunk.SharedExperts, mixes ? 1 : 0, mixes ? limits.MaxExperts : 0);
         Between("encoder.trunk.task_experts", trunk.TaskExperts, ownExperts ? 1 : 0, ownExperts ? limits.MaxExperts : 0);
         Between("encoder.trunk.levels", trunk.Levels, 1, trunk.Kind == TrunkKind.Ple ? limits.MaxTrunkLevels : 1);

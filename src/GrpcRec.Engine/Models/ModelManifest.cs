@@ -153,7 +153,7 @@ public sealed record TrunkManifest
     /// <summary>Experts that every task's gate mixes. 0 for shared_bottom.</summary>
     public int SharedExperts { get; init; }
 
-    /// <summary>Further experts of each task, mixed by its gate alone. 0 for shared_bottom and mmoe.</summary>
+    /// <summary>Further experts of each task, mixed by its gate alone; with stem by every task's. 0 for shared_bottom and mmoe.</summary>
     public int TaskExperts { get; init; }
 
     /// <summary>Extraction levels, one on the other. 1 but for ple.</summary>
@@ -174,6 +174,12 @@ public enum TrunkKind
 
     /// <summary>Progressive layered extraction: CGC levels stacked (the same paper).</summary>
     [JsonStringEnumMemberName("ple")] Ple,
+
+    /// <summary>
+    /// One level whose tasks have an item embedding each beside the shared one, and mix all experts; in training no task changes another's
+    /// (Su et al., AAAI 2024).
+    /// </summary>
+    [JsonStringEnumMemberName("stem")] Stem,
 }
 
 /// <summary>Precision of the encoder's recurrent product. Weights are kept as float32 in every artefact; an engine derives the rest at load.</summary>

@@ -41,17 +41,20 @@ namespace GrpcRec.Engine.Models;
 /// bottom.item.weight         [S, E]
 /// bottom.interaction.weight  [S, E]
 /// bottom.bias                [S]
-/// mmoe, cgc, ple; j a level, i an expert; K = H + R + 2E columns at level 0, where all read s ‖ e ‖ x; K = S above, where a task's experts and
-/// gate read its own mixture of the level below, and the shared experts and gate the shared mixture; towers read the last level's:
+/// mmoe, cgc, ple, stem; j a level, i an expert; K = H + R + 2E columns at level 0, where all read s ‖ e ‖ x; K = S above, where a task's experts
+/// and gate read its own mixture of the level below, and the shared experts and gate the shared mixture; towers read the last level's. With stem,
+/// of one level, a task's experts and gate read s ‖ e_t ‖ p∘e_t, e_t the candidate's row of the task's own item embedding:
 /// trunk.l{j}.expert.shared{i}.weight  [S, K]    expert = relu(W·input + b); bias [S]
 /// trunk.l{j}.expert.{task}.{i}.weight [S, K]    of the candidate tasks but next_item; bias [S]
-/// trunk.l{j}.gate.{task}.weight       [n, K]    softmax(W·input + b) mixes the task's own experts, then the shared; bias [n]
+/// trunk.l{j}.gate.{task}.weight       [n, K]    softmax(W·input + b) mixes the task's own experts, then the shared; with stem all tasks' experts
+///                                               in the manifest's order, then the shared; bias [n]
 /// trunk.l{j}.shared_gate.weight       [m, K]    all tasks' experts in the manifest's order, then the shared; not at the last level; bias [m]
 ///
 /// task.{name}.tower.weight   [D, S] or [D, H]   relu(W·x + b); x = bottom or mixture with a candidate, h without; absent when D = 0
 /// task.{name}.tower.bias     [D]
 /// task.{name}.output.weight  [C, D] (or [C, S], [C, H] when D = 0)
 /// task.{name}.output.bias    [C]
+/// task.{name}.item_embedding [V, E]             of the candidate tasks but next_item, with stem alone
 /// task.{name}.item_bias      [V]                added to the logit of a candidate; only where the manifest says so
 /// binary that needs the outcome of another first: logit(σ(own)·σ(given)), ChainedLogit; regression: offset + scale·output, in its own unit
 /// </code>
@@ -93,6 +96,7 @@ public static class ModelTensors
     public static string TowerBias(string task) => $"task.{task}.tower.bias";
     public static string OutputWeight(string task) => $"task.{task}.output.weight";
     public static string TaskItemBias(string task) => $"task.{task}.item_bias";
+    public static string TaskItemEmbedding(string task) => $"task.{task}.item_embedding";
     public static string EventFeature(string feature) => $"embedding.feature.{feature}";
     public static string RequestFeature(string feature) => $"embedding.request.{feature}";
     public static string OutputBias(string task) => $"task.{task}.output.bias";
@@ -122,8 +126,8 @@ public static class ModelTensors
         foreach (var feature in manifest.RequestFeatures)
             shapes[RequestFeature(feature.Name)] = [feature.Count, feature.EmbeddingSize];
         AddEncoder(shapes, manifest);
-        if (manifest.Tasks.Any(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem))
-            AddTrunk(shapes, manifest);
+        if (TrunkTasks(manifest) is { Length: > 0 } tasks)
+            AddTrunk(shapes, manifest, tasks);
 
         foreach (var task in manifest.Tasks)
         {
@@ -165,6 +169,20 @@ public static class ModelTensors
             yield return (BehaviorEmbedding, manifest.Encoder.BehaviorEmbeddingSize);
         foreach (var feature in manifest.EventFeatures.Where(feature => feature.Source != FeatureSource.ItemCategory))
             yield return (EventFeature(feature.Name), feature.EmbeddingSize);
+    }
+
+    /// <summary>The tasks that a trunk serves: those of a candidate but next_item, in the manifest's order.</summary>
+    public static string[] TrunkTasks(ModelManifest manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        return [.. manifest.Tasks.Where(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem).Select(task => task.Name)];
+    }
+
+    /// <summary>The tables of tasks that have an item embedding of their own.</summary>
+    public static IEnumerable<string> TaskItemEmbeddings(ModelManifest manifest)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        return manifest.Encoder.Trunk.Kind == TrunkKind.Stem ? TrunkTasks(manifest).Select(TaskItemEmbedding) : [];
     }
 
     /// <summary>I.</summary>
@@ -229,7 +247,7 @@ public static class ModelTensors
         }
     }
 
-    private static void AddTrunk(Dictionary<string, int[]> shapes, ModelManifest manifest)
+    private static void AddTrunk(Dictionary<string, int[]> shapes, ModelManifest manifest, string[] tasks)
     {
         var encoder = manifest.Encoder;
         var trunk = encoder.Trunk;
@@ -244,7 +262,10 @@ public static class ModelTensors
             return;
         }
 
-        string[] tasks = [.. manifest.Tasks.Where(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem).Select(task => task.Name)];
+        foreach (var table in TaskItemEmbeddings(manifest))
+            shapes[table] = [manifest.CatalogSize, e];
+        var all = (tasks.Length * trunk.TaskExperts) + trunk.SharedExperts;
+        var choices = trunk.Kind == TrunkKind.Stem ? all : trunk.TaskExperts + trunk.SharedExperts;
         for (var level = 0; level < trunk.Levels; level++)
         {
             var input = level == 0 ? h + (2 * e) : s;
@@ -262,14 +283,14 @@ public static class ModelTensors
                     shapes[TaskExpertBias(level, task, expert)] = [s];
                 }
 
-                shapes[GateWeight(level, task)] = [trunk.TaskExperts + trunk.SharedExperts, input];
-                shapes[GateBias(level, task)] = [trunk.TaskExperts + trunk.SharedExperts];
+                shapes[GateWeight(level, task)] = [choices, input];
+                shapes[GateBias(level, task)] = [choices];
             }
 
             if (level < trunk.Levels - 1)
             {
-                shapes[SharedGateWeight(level)] = [(tasks.Length * trunk.TaskExperts) + trunk.SharedExperts, input];
-                shapes[SharedGateBias(level)] = [(tasks.Length * trunk.TaskExperts) + trunk.SharedExperts];
+                shapes[SharedGateWeight(level)] = [all, input];
+                shapes[SharedGateBias(level)] = [all];
             }
         }
     }

@@ -21,8 +21,8 @@ internal sealed class OnnxTrunk(OnnxGraph graph, string[] tasks)
         var state = graph.Unsqueeze(graph.Concat(-1, parts), 1);
 
         // The interaction x = p∘e, p = W·s.
-        var item = graph.Rows(ModelTensors.ItemEmbedding, CandidateIds);
-        var interaction = graph.Node("Mul", [graph.Product(state, ModelTensors.BottomProjectionWeight), item]);
+        var projection = graph.Product(state, ModelTensors.BottomProjectionWeight);
+        var (item, interaction) = Read(projection, ModelTensors.ItemEmbedding);
         if (Trunk.Kind == TrunkKind.SharedBottom)
         {
             var bottom = Bottom(state, item, interaction);
@@ -32,12 +32,24 @@ internal sealed class OnnxTrunk(OnnxGraph graph, string[] tasks)
         // s beside each candidate: [B, 1, H + R] to [B, N, H + R].
         var shape = graph.Node("Shape", [CandidateIds]);
         var each = graph.Node("Expand", [state, graph.Concat(0, [shape, graph.Integers(1)])]);
-        var input = graph.Concat(-1, [each, item, interaction]);
-        var own = Array.ConvertAll(tasks, _ => input);
-        var shared = input;
+        var shared = graph.Concat(-1, [each, item, interaction]);
+        var own = Array.ConvertAll(tasks, task =>
+        {
+            if (Trunk.Kind != TrunkKind.Stem)
+                return shared;
+            var (e, x) = Read(projection, ModelTensors.TaskItemEmbedding(task));
+            return graph.Concat(-1, [each, e, x]);
+        });
         for (var level = 0; level < Trunk.Levels; level++)
             (own, shared) = Level(level, own, shared);
         return own;
+    }
+
+    /// <returns>[B, N, E] the candidates' rows, and [B, N, E] what they make with the projection.</returns>
+    private (string Item, string Interaction) Read(string projection, string table)
+    {
+        var item = graph.Rows(table, CandidateIds);
+        return (item, graph.Node("Mul", [projection, item]));
     }
 
     /// <summary>relu(W_s·s + W_e·e + W_x·x + b).</summary>
@@ -53,20 +65,14 @@ internal sealed class OnnxTrunk(OnnxGraph graph, string[] tasks)
     {
         var sharedExperts = Enumerable.Range(0, Trunk.SharedExperts)
             .Select(expert => Expert(shared, ModelTensors.SharedExpertWeight(level, expert), ModelTensors.SharedExpertBias(level, expert))).ToArray();
-        var taskExperts = new List<string>();
-        var mixtures = new string[tasks.Length];
-        for (var task = 0; task < tasks.Length; task++)
-        {
-            var (name, input) = (tasks[task], own[task]);
-            var experts = Enumerable.Range(0, Trunk.TaskExperts)
-                .Select(expert => Expert(input, ModelTensors.TaskExpertWeight(level, name, expert), ModelTensors.TaskExpertBias(level, name, expert))).ToArray();
-            mixtures[task] = Mix(input, ModelTensors.GateWeight(level, name), ModelTensors.GateBias(level, name), [.. experts, .. sharedExperts]);
-            taskExperts.AddRange(experts);
-        }
-
+        var taskExperts = tasks.Select((name, task) => Enumerable.Range(0, Trunk.TaskExperts)
+            .Select(expert => Expert(own[task], ModelTensors.TaskExpertWeight(level, name, expert), ModelTensors.TaskExpertBias(level, name, expert))).ToArray()).ToArray();
+        string[] all = [.. taskExperts.SelectMany(experts => experts), .. sharedExperts];
+        string[] mixtures = [.. tasks.Select((name, task) => Mix(
+            own[task], ModelTensors.GateWeight(level, name), ModelTensors.GateBias(level, name), Trunk.Kind == TrunkKind.Stem ? all : [.. taskExperts[task], .. sharedExperts]))];
         if (level == Trunk.Levels - 1)
             return (mixtures, shared);
-        return (mixtures, Mix(shared, ModelTensors.SharedGateWeight(level), ModelTensors.SharedGateBias(level), [.. taskExperts, .. sharedExperts]));
+        return (mixtures, Mix(shared, ModelTensors.SharedGateWeight(level), ModelTensors.SharedGateBias(level), all));
     }
 
     /// <summary>relu(W·x + b), [B, N, 1, S]: with the axis along which experts stand.</summary>

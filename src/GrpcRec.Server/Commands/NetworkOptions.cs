@@ -17,9 +17,9 @@ sealed class NetworkOptions
     readonly Option<int[]> _heights = new("--filter-heights") { Description = "cnn: heights of the horizontal filters in events. Default 1 2 4.", AllowMultipleArgumentsPerToken = true };
     readonly Option<int?> _horizontal = new("--filters") { Description = "cnn: horizontal filters of each height. Default 16." };
     readonly Option<int?> _vertical = new("--vertical-filters") { Description = "cnn: vertical filters. Default 4." };
-    readonly Option<string?> _trunk = new("--trunk") { Description = "What the tasks share: shared_bottom, mmoe, cgc or ple. Default shared_bottom." };
-    readonly Option<int?> _sharedExperts = new("--experts") { Description = "mmoe, cgc, ple: experts that all tasks mix. Default 4." };
-    readonly Option<int?> _taskExperts = new("--task-experts") { Description = "cgc, ple: further experts of each task. Default 2." };
+    readonly Option<string?> _trunk = new("--trunk") { Description = "What the tasks share: shared_bottom, mmoe, cgc, ple or stem (an item embedding for each task). Default shared_bottom." };
+    readonly Option<int?> _sharedExperts = new("--experts") { Description = "mmoe, cgc, ple, stem: experts that all tasks mix. Default 4." };
+    readonly Option<int?> _taskExperts = new("--task-experts") { Description = "cgc, ple, stem: further experts of each task. Default 2." };
     readonly Option<int?> _levels = new("--trunk-levels") { Description = "ple: levels. Default 2." };
     readonly Option<int?> _bottomSize = new("--expert-size") { Description = "Size of the shared bottom, or of each expert. Default 64." };
     readonly Option<string[]> _eventFeatures = new("--event-feature") { Description = "What the encoder reads of an event beside its item and behaviour: a context by its name, time_gap, value or item_category. Repeatable.", AllowMultipleArgumentsPerToken = true };

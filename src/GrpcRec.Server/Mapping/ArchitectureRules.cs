@@ -9,7 +9,7 @@ static class ArchitectureRules
     const int MaxWindow = 64;
     const int MaxDenseLayers = 3;
     static readonly string[] Encoders = ["lstm", "gru", "rnn", "bag", "cnn", "mingru"];
-    static readonly string[] Trunks = ["shared_bottom", "mmoe", "cgc", "ple"];
+    static readonly string[] Trunks = ["shared_bottom", "mmoe", "cgc", "ple", "stem"];
 
     public static void Check(Architecture? network, Violations violations)
     {

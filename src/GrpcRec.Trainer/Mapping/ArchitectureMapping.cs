@@ -47,6 +47,7 @@ static class ArchitectureMapping
                 "mmoe" => TrunkKind.Mmoe,
                 "cgc" => TrunkKind.Cgc,
                 "ple" => TrunkKind.Ple,
+                "stem" => TrunkKind.Stem,
                 _ => throw Unknown("trunk", wire.Trunk, "architecture.trunk"),
             },
             SharedExperts = wire.HasSharedExperts ? wire.SharedExperts : defaults.SharedExperts,

@@ -71,6 +71,7 @@ static class ReportSettings
         TrunkKind.SharedBottom => $"shared bottom of {Number(network.BottomSize)}",
         TrunkKind.Mmoe => $"mmoe, {Number(network.SharedExperts)} experts of {Number(network.BottomSize)}",
         TrunkKind.Ple => $"ple, {Own(network)}, {Number(network.TrunkLevels)} level{(network.TrunkLevels == 1 ? "" : "s")}",
+        TrunkKind.Stem => $"stem, {Own(network)}, each task with an item embedding of its own",
         var kind => $"{Word(kind)}, {Own(network)}",
     };
 

@@ -30,7 +30,7 @@ static class DefaultSpace
             space["bottom_size"] = new JsonArray(32, 64, 128);
         if (plan.Tasks.Count(task => task.Kind != TaskKind.NextItem) > 1)
         {
-            space["trunk"] = new JsonArray("shared_bottom", "mmoe", "cgc", "ple");
+            space["trunk"] = new JsonArray("shared_bottom", "mmoe", "cgc", "ple", "stem");
             space["shared_experts"] = new JsonArray(2, 4);
             space["weighting"] = new JsonArray("fixed", "uncertainty", "dwa", "famo");
         }

@@ -25,7 +25,13 @@ internal sealed class ModelParameters : IDisposable
     {
         Manifest = manifest;
         var expected = ModelTensors.Expected(manifest);
-        foreach (var name in ModelTensors.EventColumns(manifest).Select(column => column.Tensor).Concat(manifest.RequestFeatures.Select(feature => ModelTensors.RequestFeature(feature.Name))))
+        string[] tables =
+        [
+            .. ModelTensors.EventColumns(manifest).Select(column => column.Tensor),
+            .. manifest.RequestFeatures.Select(feature => ModelTensors.RequestFeature(feature.Name)),
+            .. ModelTensors.TaskItemEmbeddings(manifest),
+        ];
+        foreach (var name in tables)
         {
             var shape = expected[name];
             var table = nn.Embedding(shape[0], shape[1]);

@@ -39,7 +39,7 @@ public sealed record ArchitecturePlan
     /// <summary>Experts that all tasks mix; not read for a shared bottom.</summary>
     public int SharedExperts { get; init; } = 4;
 
-    /// <summary>Further experts of each task, in cgc and ple; not read for others.</summary>
+    /// <summary>Further experts of each task, in cgc, ple and stem; not read for others.</summary>
     public int TaskExperts { get; init; } = 2;
 
     /// <summary>Extraction levels of ple; not read for others.</summary>

@@ -40,7 +40,7 @@ internal static class ArchitectureRules
         FeatureRules.Check(network);
         if (network.Trunk != TrunkKind.SharedBottom)
             Between("architecture.shared_experts", network.SharedExperts, 1, limits.MaxExperts);
-        if (network.Trunk is TrunkKind.Cgc or TrunkKind.Ple)
+        if (HasTaskExperts(network.Trunk))
             Between("architecture.task_experts", network.TaskExperts, 1, limits.MaxExperts);
         if (network.Trunk == TrunkKind.Ple)
             Between("architecture.trunk_levels", network.TrunkLevels, 1, limits.MaxTrunkLevels);
@@ -74,9 +74,11 @@ internal static class ArchitectureRules
     {
         Kind = network.Trunk,
         SharedExperts = network.Trunk == TrunkKind.SharedBottom ? 0 : network.SharedExperts,
-        TaskExperts = network.Trunk is TrunkKind.Cgc or TrunkKind.Ple ? network.TaskExperts : 0,
+        TaskExperts = HasTaskExperts(network.Trunk) ? network.TaskExperts : 0,
         Levels = network.Trunk == TrunkKind.Ple ? network.TrunkLevels : 1,
     };
+
+    private static bool HasTaskExperts(TrunkKind trunk) => trunk is TrunkKind.Cgc or TrunkKind.Ple or TrunkKind.Stem;
 
     private static void CheckFilters(ArchitecturePlan network, ArtifactLimits limits)
     {

@@ -8,13 +8,13 @@ namespace GrpcRec.Training.MultiTask;
 
 /// <summary>
 /// What stands between the encoder and the towers of the tasks with a candidate (but next_item), as it is trained: one bottom for all, or
-/// experts that each task mixes. Equations: <see cref="ModelTensors"/>. Dropout, in training alone, on the candidate's embedding and on what
+/// experts that each task mixes. Equations: <see cref="ModelTensors"/>. Dropout, in training alone, on the candidate's embeddings and on what
 /// the towers read.
 /// </summary>
 internal sealed class TaskTrunk(ModelParameters parameters, double dropout)
 {
     private readonly EncoderManifest _encoder = parameters.Manifest.Encoder;
-    private readonly string[] _tasks = [.. parameters.Manifest.Tasks.Where(task => task.NeedsCandidate && task.Kind != TaskKind.NextItem).Select(task => task.Name)];
+    private readonly string[] _tasks = ModelTensors.TrunkTasks(parameters.Manifest);
 
     /// <param name="h">[N, H]</param>
     /// <param name="candidates">[N] int64 dense item ids.</param>
@@ -25,14 +25,23 @@ internal sealed class TaskTrunk(ModelParameters parameters, double dropout)
         using var scope = NewDisposeScope();
         var e = Drop(parameters.Embed(ModelTensors.ItemEmbedding, candidates), training);
         var s = State(h, requests, training);
-        var interaction = F.linear(s, parameters[ModelTensors.BottomProjectionWeight]) * e;
+        var projection = F.linear(s, parameters[ModelTensors.BottomProjectionWeight]);
+        var interaction = projection * e;
         if (_encoder.Trunk.Kind == TrunkKind.SharedBottom)
         {
             var bottom = Drop(Bottom(s, e, interaction), training).MoveToOuterDisposeScope();
             return _tasks.ToDictionary(task => task, _ => bottom);
         }
 
-        return Mixtures(cat([s, e, interaction], 1)).ToDictionary(pair => pair.Key, pair => Drop(pair.Value, training).MoveToOuterDisposeScope());
+        var shared = cat([s, e, interaction], 1);
+        var own = _tasks.ToDictionary(task => task, task =>
+        {
+            if (_encoder.Trunk.Kind != TrunkKind.Stem)
+                return shared;
+            var table = Drop(parameters.Embed(ModelTensors.TaskItemEmbedding(task), candidates), training);
+            return cat([s, table, projection * table], 1);
+        });
+        return Mixtures(own, shared).ToDictionary(pair => pair.Key, pair => Drop(pair.Value, training).MoveToOuterDisposeScope());
     }
 
     /// <returns>[N, H + R]</returns>
@@ -49,12 +58,11 @@ internal sealed class TaskTrunk(ModelParameters parameters, double dropout)
             + F.linear(e, parameters[ModelTensors.BottomItemWeight])
             + F.linear(interaction, parameters[ModelTensors.BottomInteractionWeight])).relu();
 
-    /// <param name="input">[N, K] what all experts and gates of the first level read.</param>
-    private Dictionary<string, Tensor> Mixtures(Tensor input)
+    /// <param name="own">By task: [N, K] what its experts and gate of the first level read.</param>
+    /// <param name="shared">[N, K] the same of the shared ones.</param>
+    private Dictionary<string, Tensor> Mixtures(Dictionary<string, Tensor> own, Tensor shared)
     {
         var trunk = _encoder.Trunk;
-        var shared = input;
-        var own = _tasks.ToDictionary(task => task, _ => input);
         for (var level = 0; level < trunk.Levels; level++)
         {
             var n = level;
@@ -63,7 +71,7 @@ internal sealed class TaskTrunk(ModelParameters parameters, double dropout)
             var experts = own.ToDictionary(pair => pair.Key, pair => Experts(
                 pair.Value, trunk.TaskExperts, i => ModelTensors.TaskExpertWeight(n, pair.Key, i), i => ModelTensors.TaskExpertBias(n, pair.Key, i)));
             var mixtures = own.ToDictionary(pair => pair.Key, pair => Mix(
-                pair.Value, ModelTensors.GateWeight(n, pair.Key), ModelTensors.GateBias(n, pair.Key), [experts[pair.Key], sharedExperts]));
+                pair.Value, ModelTensors.GateWeight(n, pair.Key), ModelTensors.GateBias(n, pair.Key), [.. ExpertsOf(pair.Key, experts), sharedExperts]));
             if (level < trunk.Levels - 1)
                 shared = Mix(shared, ModelTensors.SharedGateWeight(n), ModelTensors.SharedGateBias(n), [.. _tasks.Select(task => experts[task]), sharedExperts]);
             own = mixtures;
@@ -71,6 +79,14 @@ internal sealed class TaskTrunk(ModelParameters parameters, double dropout)
 
         return own;
     }
+
+    /// <returns>
+    /// What a task's gate mixes besides the shared experts: its own; with stem those of all, of which its loss changes its own alone, so that tasks at
+    /// odds do not pull at one table.
+    /// </returns>
+    private IEnumerable<Tensor?> ExpertsOf(string task, Dictionary<string, Tensor?> experts) => _encoder.Trunk.Kind == TrunkKind.Stem
+        ? _tasks.Select(other => other == task ? experts[other] : experts[other]?.detach())
+        : [experts[task]];
 
     /// <returns>[N, count, S], from one product for all of them; null where there are none.</returns>
     private Tensor? Experts(Tensor input, int count, Func<int, string> weight, Func<int, string> bias)

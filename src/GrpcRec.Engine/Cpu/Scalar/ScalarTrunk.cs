@@ -9,27 +9,39 @@ internal sealed class ScalarTrunk(ScalarTensors tensors, string[] tasks)
     private readonly TrunkManifest _trunk = tensors.Manifest.Encoder.Trunk;
 
     /// <param name="s">[H + R] the encoder's output ‖ the embeddings of the request's features.</param>
-    /// <param name="item">[E] the candidate's embedding.</param>
+    /// <param name="candidate">Dense id.</param>
     /// <returns>[tasks][S] what each task's tower reads.</returns>
-    public double[][] Run(double[] s, double[] item)
+    public double[][] Run(double[] s, int candidate)
     {
         // The interaction x = p∘e, p = W·s.
-        var interaction = tensors.Affine(s, ModelTensors.BottomProjectionWeight, null);
-        for (var k = 0; k < interaction.Length; k++)
-            interaction[k] *= item[k];
+        var projection = tensors.Affine(s, ModelTensors.BottomProjectionWeight, null);
+        var (item, interaction) = Read(projection, ModelTensors.ItemEmbedding, candidate);
         if (_trunk.Kind == TrunkKind.SharedBottom)
         {
             var bottom = Bottom(s, item, interaction);
             return Array.ConvertAll(tasks, _ => bottom);
         }
 
-        // At level 0 all read s ‖ e ‖ x; above, each task's part reads its own mixture and the shared part the shared one.
-        double[] input = [.. s, .. item, .. interaction];
-        var own = Array.ConvertAll(tasks, _ => input);
-        var shared = input;
+        // At level 0 all read s ‖ e ‖ x, with stem each task's part an e of its own; above, each task's part reads its own mixture and the shared
+        // part the shared one.
+        double[] shared = [.. s, .. item, .. interaction];
+        var own = Array.ConvertAll(tasks, task =>
+        {
+            if (_trunk.Kind != TrunkKind.Stem)
+                return shared;
+            var (e, x) = Read(projection, ModelTensors.TaskItemEmbedding(task), candidate);
+            return [.. s, .. e, .. x];
+        });
         for (var level = 0; level < _trunk.Levels; level++)
             (own, shared) = Level(level, own, shared);
         return own;
+    }
+
+    /// <returns>[E] the candidate's row, and [E] what it makes with the projection.</returns>
+    private (double[] Item, double[] Interaction) Read(double[] projection, string table, int candidate)
+    {
+        var item = tensors.Row(table, candidate, projection.Length);
+        return (item, [.. projection.Zip(item, (p, e) => p * e)]);
     }
 
     /// <summary>relu(W_s·s + W_e·e + W_x·x + b).</summary>
@@ -49,22 +61,25 @@ internal sealed class ScalarTrunk(ScalarTensors tensors, string[] tasks)
         var sharedExperts = new double[_trunk.SharedExperts][];
         for (var expert = 0; expert < sharedExperts.Length; expert++)
             sharedExperts[expert] = tensors.Relu(shared, ModelTensors.SharedExpertWeight(level, expert), ModelTensors.SharedExpertBias(level, expert));
-        var taskExperts = new List<double[]>();
+        var taskExperts = new double[tasks.Length][][];
+        for (var task = 0; task < tasks.Length; task++)
+        {
+            taskExperts[task] = new double[_trunk.TaskExperts][];
+            for (var expert = 0; expert < _trunk.TaskExperts; expert++)
+                taskExperts[task][expert] = tensors.Relu(own[task], ModelTensors.TaskExpertWeight(level, tasks[task], expert), ModelTensors.TaskExpertBias(level, tasks[task], expert));
+        }
+
+        double[][] all = [.. taskExperts.SelectMany(experts => experts), .. sharedExperts];
         var mixtures = new double[tasks.Length][];
         for (var task = 0; task < tasks.Length; task++)
         {
-            var experts = new double[_trunk.TaskExperts][];
-            for (var expert = 0; expert < experts.Length; expert++)
-                experts[expert] = tensors.Relu(own[task], ModelTensors.TaskExpertWeight(level, tasks[task], expert), ModelTensors.TaskExpertBias(level, tasks[task], expert));
             var gate = tensors.Affine(own[task], ModelTensors.GateWeight(level, tasks[task]), ModelTensors.GateBias(level, tasks[task]));
-            mixtures[task] = Mix(gate, [.. experts, .. sharedExperts]);
-            taskExperts.AddRange(experts);
+            mixtures[task] = Mix(gate, _trunk.Kind == TrunkKind.Stem ? all : [.. taskExperts[task], .. sharedExperts]);
         }
 
         if (level == _trunk.Levels - 1)
             return (mixtures, shared);
-        var sharedGate = tensors.Affine(shared, ModelTensors.SharedGateWeight(level), ModelTensors.SharedGateBias(level));
-        return (mixtures, Mix(sharedGate, [.. taskExperts, .. sharedExperts]));
+        return (mixtures, Mix(tensors.Affine(shared, ModelTensors.SharedGateWeight(level), ModelTensors.SharedGateBias(level)), all));
     }
 
     /// <summary>Σ softmax(gate)ᵢ·expertᵢ. The largest is subtracted first, so that no power overflows.</summary>

@@ -14,7 +14,7 @@ internal sealed unsafe class BottomTrunk(BottomWeights weights) : CpuTrunk(weigh
 
     public override void Run(ReadOnlySpan<int> items)
     {
-        Gather(items);
+        Gather(items, weights.ItemEmbedding, weights.HasItemTable);
         weights.Bottom.Run(
             weights.Kernel, items, Rows, Stride, weights.Embedding, _sequencePart.Pointer, First.Pointer, Second.Pointer, _output.Pointer, relu: true);
     }

@@ -49,9 +49,9 @@ internal sealed unsafe class CandidateProduct : IDisposable
     /// <param name="x">[items, <paramref name="stride"/>] e ‖ x of each candidate.</param>
     /// <param name="embedding">E, where x begins.</param>
     /// <param name="first">[items] scratch; so is <paramref name="second"/>.</param>
-    /// <param name="y">[items, Width] written.</param>
+    /// <param name="y">[items, Width] written, <paramref name="yStride"/> floats between rows (0: without gaps).</param>
     public void Run(
-        BlockKernel kernel, ReadOnlySpan<int> items, float* x, nint stride, int embedding, float* sequencePart, float** first, float** second, float* y, bool relu)
+        BlockKernel kernel, ReadOnlySpan<int> items, float* x, nint stride, int embedding, float* sequencePart, float** first, float** second, float* y, bool relu, nint yStride = 0)
     {
         for (var r = 0; r < items.Length; r++)
         {
@@ -60,7 +60,7 @@ internal sealed unsafe class CandidateProduct : IDisposable
         }
 
         var isTabulated = _table is not null;
-        _item.Multiply(kernel, isTabulated ? x + embedding : x, stride, items.Length, first, isTabulated ? second : null, y, relu);
+        _item.Multiply(kernel, isTabulated ? x + embedding : x, stride, items.Length, first, isTabulated ? second : null, y, relu, yStride);
     }
 
     public void Dispose()

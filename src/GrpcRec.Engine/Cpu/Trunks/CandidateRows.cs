@@ -51,6 +51,17 @@ internal sealed class CandidateRows(int count, int state, int embedding)
         }
     }
 
+    /// <summary>A copy of some of the rows.</summary>
+    public CandidateRows Slice(int at, int length)
+    {
+        var rows = new CandidateRows(length, state, embedding);
+        State.AsSpan(at * state, length * state).CopyTo(rows.State);
+        Item.AsSpan(at * embedding, length * embedding).CopyTo(rows.Item);
+        Interaction.AsSpan(at * embedding, length * embedding).CopyTo(rows.Interaction);
+        Bias.AsSpan(at, length).CopyTo(rows.Bias);
+        return rows;
+    }
+
     private static void Scaled(ReadOnlySpan<float> source, float scale, Span<float> target)
     {
         for (var k = 0; k < source.Length; k++)

@@ -52,16 +52,17 @@ internal abstract unsafe class CpuTrunk : IDisposable
             buffer.Dispose();
     }
 
-    /// <summary>Fills <see cref="Rows"/>: x = p∘e, and e where it is not read from a table.</summary>
-    protected void Gather(ReadOnlySpan<int> items)
+    /// <summary>Fills <see cref="Rows"/>: x = p∘e, and e where its part of the product is not read from a table.</summary>
+    /// <param name="embedding">[V, E].</param>
+    protected void Gather(ReadOnlySpan<int> items, float[] embedding, bool isTabulated)
     {
-        fixed (float* table = _weights.ItemEmbedding)
+        fixed (float* table = embedding)
         {
             for (var r = 0; r < items.Length; r++)
             {
                 var e = table + ((long)items[r] * _weights.Embedding);
                 var row = Rows + (r * Stride);
-                if (!_weights.HasItemTable)
+                if (!isTabulated)
                     new ReadOnlySpan<float>(e, _weights.Embedding).CopyTo(new Span<float>(row, _weights.Embedding));
                 Multiply(_projection.Pointer, e, row + _weights.Embedding, _weights.Embedding);
             }

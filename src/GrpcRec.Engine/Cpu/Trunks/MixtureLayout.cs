@@ -12,18 +12,17 @@ internal sealed class MixtureLayout
     /// <summary>Columns of a level at most: it bounds the engine's scratch memory to 24 MiB.</summary>
     private const int MaxColumns = 1 << 16;
 
-    /// <param name="isFirst">Level 0, which packs all gates into one product and so needs no whole blocks.</param>
+    /// <param name="isFirst">Level 0, which packs all gates into one product and so needs no whole blocks; not with stem, where each gate is one.</param>
     public MixtureLayout(EncoderManifest encoder, int tasks, bool isFirst, bool isLast)
     {
         var trunk = encoder.Trunk;
         (Tasks, SharedExperts, TaskExperts, HasSharedGate) = (tasks, trunk.SharedExperts, trunk.TaskExperts, !isLast);
+        MixesAll = trunk.Kind == TrunkKind.Stem;
         ExpertStride = PackedMatrix.PaddedUnits(encoder.BottomSize);
         SharedWidth = PackedMatrix.PaddedWidth(SharedExperts * ExpertStride);
         TaskWidth = PackedMatrix.PaddedWidth(TaskExperts * ExpertStride);
-        var choices = TaskExperts + SharedExperts;
-        var sharedChoices = (tasks * TaskExperts) + SharedExperts;
-        GateStride = isFirst ? PackedMatrix.PaddedUnits(choices) : PackedMatrix.PaddedWidth(choices);
-        var sharedGate = HasSharedGate ? PackedMatrix.PaddedWidth(sharedChoices) : 0;
+        GateStride = isFirst && !MixesAll ? PackedMatrix.PaddedUnits(Choices(0)) : PackedMatrix.PaddedWidth(Choices(0));
+        var sharedGate = HasSharedGate ? PackedMatrix.PaddedWidth(Choices(tasks)) : 0;
         var experts = SharedWidth + ((long)tasks * TaskWidth);
         var gates = PackedMatrix.PaddedWidth((tasks * GateStride) + sharedGate);
         if (experts + gates > MaxColumns)
@@ -39,6 +38,9 @@ internal sealed class MixtureLayout
     public int TaskExperts { get; }
 
     public bool HasSharedGate { get; }
+
+    /// <summary>A task's gate mixes the experts of all tasks, as the shared one does.</summary>
+    public bool MixesAll { get; }
 
     /// <summary>S padded to whole vectors.</summary>
     public int ExpertStride { get; }
@@ -61,6 +63,9 @@ internal sealed class MixtureLayout
     /// <summary>First column of a task's gate; of the shared one with task = Tasks.</summary>
     public int GateAt(int task) => task * GateStride;
 
-    /// <summary>Experts that a task's gate mixes, or the shared one with task = Tasks.</summary>
-    public int Choices(int task) => SharedExperts + (task == Tasks ? Tasks * TaskExperts : TaskExperts);
+    /// <summary>The tasks whose experts a task's gate mixes before the shared ones, or the shared gate with task = Tasks.</summary>
+    public (int First, int End) Owners(int task) => MixesAll || task == Tasks ? (0, Tasks) : (task, task + 1);
+
+    /// <summary>Experts that such a gate mixes.</summary>
+    public int Choices(int task) => SharedExperts + (MixesAll || task == Tasks ? Tasks * TaskExperts : TaskExperts);
 }

@@ -18,8 +18,8 @@ internal sealed unsafe class MixtureTrunk : CpuTrunk
         : base(weights)
     {
         _weights = weights;
-        _expertsStart = new AlignedBuffer(weights.Experts.Width);
-        _gatesStart = new AlignedBuffer(weights.Gates.Width);
+        _expertsStart = new AlignedBuffer(weights.First.ExpertsWidth);
+        _gatesStart = new AlignedBuffer(weights.First.GatesWidth);
         _experts = new AlignedBuffer((long)TileRows * weights.Upper.Select(level => level.Layout.ExpertsWidth).Append(weights.First.ExpertsWidth).Max());
         _gates = new AlignedBuffer((long)TileRows * weights.Upper.Select(level => level.Layout.GatesWidth).Append(weights.First.GatesWidth).Max());
         _mixtures = new AlignedBuffer[Math.Min(2, weights.Upper.Length + 1)][];
@@ -34,17 +34,28 @@ internal sealed unsafe class MixtureTrunk : CpuTrunk
     public override void Begin(float* state)
     {
         base.Begin(state);
-        _weights.Experts.Begin(_weights.Kernel, state, _expertsStart.Pointer);
-        _weights.Gates.Begin(_weights.Kernel, state, _gatesStart.Pointer);
+        foreach (var part in _weights.Parts)
+        {
+            part.Experts.Begin(_weights.Kernel, state, _expertsStart.Pointer + part.ExpertsAt);
+            part.Gates?.Begin(_weights.Kernel, state, _gatesStart.Pointer + part.GatesAt);
+        }
     }
 
     public override void Run(ReadOnlySpan<int> items)
     {
-        // 1. Level 0.
+        // 1. Level 0: with stem each task's part on its own item embedding, else all at once.
         var kernel = _weights.Kernel;
-        Gather(items);
-        _weights.Experts.Run(kernel, items, Rows, Stride, _weights.Embedding, _expertsStart.Pointer, First.Pointer, Second.Pointer, _experts.Pointer, relu: true);
-        _weights.Gates.Run(kernel, items, Rows, Stride, _weights.Embedding, _gatesStart.Pointer, First.Pointer, Second.Pointer, _gates.Pointer, relu: false);
+        foreach (var part in _weights.Parts)
+        {
+            Gather(items, part.ItemEmbedding, part.HasItemTable);
+            part.Experts.Run(
+                kernel, items, Rows, Stride, _weights.Embedding, _expertsStart.Pointer + part.ExpertsAt, First.Pointer, Second.Pointer,
+                _experts.Pointer + part.ExpertsAt, relu: true, _weights.First.ExpertsWidth);
+            part.Gates?.Run(
+                kernel, items, Rows, Stride, _weights.Embedding, _gatesStart.Pointer + part.GatesAt, First.Pointer, Second.Pointer,
+                _gates.Pointer + part.GatesAt, relu: false, _weights.First.GatesWidth);
+        }
+
         Mix(_weights.First, items.Length, _mixtures[0]);
 
         // 2. The levels above, each on the mixtures of the one below.
@@ -72,7 +83,7 @@ internal sealed unsafe class MixtureTrunk : CpuTrunk
             buffer.Dispose();
     }
 
-    /// <summary>Each task's mixture of its own experts and the shared, and where a level follows the shared mixture of all experts.</summary>
+    /// <summary>Each task's mixture of its own experts (with stem, all tasks') and the shared, and where a level follows the shared mixture of all.</summary>
     private void Mix(MixtureLayout layout, int rows, AlignedBuffer[] mixtures)
     {
         for (var r = 0; r < rows; r++)
@@ -85,7 +96,7 @@ internal sealed unsafe class MixtureTrunk : CpuTrunk
                 var y = mixtures[task].Pointer + ((nint)r * _weights.OutputWidth);
                 new Span<float>(y, layout.ExpertStride).Clear();
                 _weights.Kernel.Softmax(gate, PackedMatrix.PaddedUnits(layout.Choices(task)));
-                int from = task == layout.Tasks ? 0 : task, to = task == layout.Tasks ? layout.Tasks : task + 1;
+                var (from, to) = layout.Owners(task);
                 for (var owner = from; owner < to; owner++)
                     gate = Add(layout, gate, experts + layout.TaskExpertsAt(owner), layout.TaskExperts, y);
                 Add(layout, gate, experts, layout.SharedExperts, y);

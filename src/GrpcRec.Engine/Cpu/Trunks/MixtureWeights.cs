@@ -2,7 +2,7 @@ using GrpcRec.Engine.Models;
 
 namespace GrpcRec.Engine.Cpu.Trunks;
 
-/// <summary>Mixtures of experts in one or more levels: MMoE, CGC, PLE. Gates are scaled by log₂e for <see cref="BlockKernel.Softmax"/>.</summary>
+/// <summary>Mixtures of experts in one or more levels: MMoE, CGC, PLE, STEM. Gates are scaled by log₂e for <see cref="BlockKernel.Softmax"/>.</summary>
 internal sealed class MixtureWeights : TrunkWeights
 {
     /// <summary>Sum of a column that pads a gate: below all others, so that its share is nothing.</summary>
@@ -18,7 +18,7 @@ internal sealed class MixtureWeights : TrunkWeights
         Tasks = tasks.Length;
         First = new MixtureLayout(encoder, tasks.Length, isFirst: true, isLast: levels == 1);
 
-        // 1. Level 0: all experts one product, all gates another.
+        // 1. Level 0: all experts one product, all gates another; with stem two for each task, which reads an item embedding of its own.
         var experts = new CandidateRows(First.ExpertsWidth, State, Embedding);
         for (var i = 0; i < First.SharedExperts; i++)
             experts.Set(i * First.ExpertStride, artifact.Weights(ModelTensors.SharedExpertWeight(0, i)), artifact.Weights(ModelTensors.SharedExpertBias(0, i)));
@@ -38,8 +38,16 @@ internal sealed class MixtureWeights : TrunkWeights
 
         if (First.HasSharedGate)
             gates.Set(First.GateAt(tasks.Length), artifact.Weights(ModelTensors.SharedGateWeight(0)), artifact.Weights(ModelTensors.SharedGateBias(0)), Log2E);
-        Experts = new CandidateProduct(kernel, ItemEmbedding, experts, tableBudgetBytes);
-        Gates = new CandidateProduct(kernel, ItemEmbedding, gates, tableBudgetBytes - Experts.TableBytes);
+        Parts = new MixturePart[First.MixesAll ? tasks.Length + 1 : 1];
+        for (var n = 0; n < Parts.Length; n++)
+        {
+            Parts[n] = !First.MixesAll ? new MixturePart(kernel, ItemEmbedding, (0, experts), (0, gates), tableBudgetBytes)
+                : n == tasks.Length ? new MixturePart(kernel, ItemEmbedding, (0, experts.Slice(0, First.SharedWidth)), null, tableBudgetBytes)
+                : new MixturePart(
+                    kernel, artifact.WeightArray(ModelTensors.TaskItemEmbedding(tasks[n])), (First.TaskExpertsAt(n), experts.Slice(First.TaskExpertsAt(n), First.TaskWidth)),
+                    (First.GateAt(n), gates.Slice(First.GateAt(n), First.GateStride)), tableBudgetBytes);
+            tableBudgetBytes -= Parts[n].TableBytes;
+        }
 
         // 2. The levels above.
         Upper = new MixtureLevel[levels - 1];
@@ -52,24 +60,23 @@ internal sealed class MixtureWeights : TrunkWeights
     /// <summary>Of level 0.</summary>
     public MixtureLayout First { get; }
 
-    public CandidateProduct Experts { get; }
-
-    public CandidateProduct Gates { get; }
+    /// <summary>Level 0 by what it reads; together they write all of its columns.</summary>
+    public MixturePart[] Parts { get; }
 
     /// <summary>Levels 1 and above.</summary>
     public MixtureLevel[] Upper { get; }
 
-    public override long TableBytes => Experts.TableBytes + Gates.TableBytes;
+    public override long TableBytes => Parts.Sum(part => part.TableBytes);
 
-    public override bool HasItemTable => Experts.HasItemTable && Gates.HasItemTable;
+    public override bool HasItemTable => Parts.All(part => part.HasItemTable);
 
     public override CpuTrunk CreateTrunk() => new MixtureTrunk(this);
 
     public override void Dispose()
     {
         base.Dispose();
-        Experts.Dispose();
-        Gates.Dispose();
+        foreach (var part in Parts)
+            part.Dispose();
         foreach (var level in Upper)
             level.Dispose();
     }
