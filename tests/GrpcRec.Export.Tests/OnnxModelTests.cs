@@ -42,6 +42,8 @@ public class OnnxModelTests
         new(16, Trunk: TrunkKind.Cgc, Experts: 3),
         new(16, Trunk: TrunkKind.Ple, Experts: 2),
         ModelShape.Gru(16, ResetPlacement.AfterProduct) with { Trunk = TrunkKind.Ple, Experts = 4, Tower = 0 },
+        new(16, Trunk: TrunkKind.Stem, Experts: 1, Tower: 0),
+        new(16, Trunk: TrunkKind.Stem, Experts: 3, Tied: false) { Requests = true, Chain = true },
         new(16, Layers: 2, BehaviorEmbedding: 3) { Events = true },
         ModelShape.Gru(17, ResetPlacement.AfterProduct) with { Events = true, Tasks = false },
         ModelShape.MinGru(16) with { Events = true, BehaviorEmbedding = 2, Requests = true },

@@ -194,6 +194,7 @@ public sealed class CudaFaultTests
         { ModelShape.Cnn(8, 4, 2, 0, 2), "encoder kind cnn" },
         { new ModelShape(8, Trunk: TrunkKind.Mmoe, Experts: 2), "trunk mmoe" },
         { new ModelShape(8, Trunk: TrunkKind.Ple, Experts: 2), "trunk ple" },
+        { new ModelShape(8, Trunk: TrunkKind.Stem, Experts: 2), "trunk stem" },
     };
 
     [SkippableTheory]

@@ -9,6 +9,7 @@ public sealed class ManifestRuleTests : IDisposable
     private static readonly ModelShape Cnn = ModelShape.Cnn(5, window: 6, filters: 3, vertical: 1, 2, 4);
     private static readonly ModelShape Gru = ModelShape.Gru(5, ResetPlacement.AfterProduct);
     private static readonly ModelShape Ple = new(5, Trunk: TrunkKind.Ple, Experts: 2);
+    private static readonly ModelShape Stem = new(5, Trunk: TrunkKind.Stem, Experts: 2);
     private static readonly ModelShape Mmoe = new(5, Trunk: TrunkKind.Mmoe, Experts: 2);
 
     private readonly string _root = Directory.CreateTempSubdirectory("grpcrec-").FullName;
@@ -48,6 +49,10 @@ public sealed class ManifestRuleTests : IDisposable
         { "encoder.trunk.task_experts is 0; 1 to 32", Ple, encoder => encoder with { Trunk = encoder.Trunk with { TaskExperts = 0 } } },
         { "encoder.trunk.levels is 2; 1 to 1", Mmoe, encoder => encoder with { Trunk = encoder.Trunk with { Levels = 2 } } },
         { "encoder.trunk.levels is 3; 1 to 2", Ple, encoder => encoder with { Trunk = encoder.Trunk with { Levels = 3 } } },
+        { "encoder.trunk.shared_experts is 0; 1 to 32", Stem, encoder => encoder with { Trunk = encoder.Trunk with { SharedExperts = 0 } } },
+        { "encoder.trunk.task_experts is 0; 1 to 32", Stem, encoder => encoder with { Trunk = encoder.Trunk with { TaskExperts = 0 } } },
+        { "encoder.trunk.levels is 2; 1 to 1", Stem, encoder => encoder with { Trunk = encoder.Trunk with { Levels = 2 } } },
+        { "encoder.trunk.levels is 0; 1 to 1", Stem, encoder => encoder with { Trunk = encoder.Trunk with { Levels = 0 } } },
         { "encoder.trunk.levels is 0", Ple, encoder => encoder with { Trunk = encoder.Trunk with { Levels = 0 } } },
     };
 

@@ -65,7 +65,7 @@ public static class RandomModel
             {
                 Kind = shape.Trunk,
                 SharedExperts = shape.Experts,
-                TaskExperts = shape.Trunk is TrunkKind.Cgc or TrunkKind.Ple ? (shape.Experts + 1) / 2 : 0,
+                TaskExperts = shape.Trunk is TrunkKind.Cgc or TrunkKind.Ple or TrunkKind.Stem ? (shape.Experts + 1) / 2 : 0,
                 Levels = shape.Trunk == TrunkKind.Ple ? 2 : 1,
             },
             EmbeddingSize = shape.Embedding,

@@ -24,7 +24,7 @@ internal sealed class ExactModel(ModelArtifact model)
     public double[] Candidate(double[] hidden, int item, params int[] request)
     {
         double[] state = [.. hidden, .. model.Manifest.RequestFeatures.SelectMany((feature, n) => _tensors.Row($"embedding.request.{feature.Name}", request.ElementAtOrDefault(n), feature.EmbeddingSize))];
-        var inputs = _tasks.Length > 0 ? Trunk(state, _tensors.Row(ModelTensors.ItemEmbedding, item, _encoder.EmbeddingSize)) : [];
+        var inputs = _tasks.Length > 0 ? Trunk(state, item) : [];
         return [.. model.Manifest.Tasks.Where(task => task.NeedsCandidate)
             .SelectMany(task => task.Kind == TaskKind.NextItem ? [NextItem(hidden, item)] : Chained(task, inputs, item))];
     }
@@ -56,10 +56,12 @@ internal sealed class ExactModel(ModelArtifact model)
     }
 
     /// <summary>What each candidate task's tower reads.</summary>
-    private Dictionary<string, double[]> Trunk(double[] hidden, double[] e)
+    private Dictionary<string, double[]> Trunk(double[] hidden, int item)
     {
         var trunk = _encoder.Trunk;
-        var x = _tensors.Affine(ModelTensors.BottomProjectionWeight, null, hidden).Zip(e, (p, v) => p * v).ToArray();
+        var projection = _tensors.Affine(ModelTensors.BottomProjectionWeight, null, hidden);
+        var e = _tensors.Row(ModelTensors.ItemEmbedding, item, _encoder.EmbeddingSize);
+        var x = projection.Zip(e, (p, v) => p * v).ToArray();
         if (trunk.Kind == TrunkKind.SharedBottom)
         {
             var fromHidden = _tensors.Affine(ModelTensors.BottomHiddenWeight, ModelTensors.BottomBias, hidden);
@@ -71,6 +73,15 @@ internal sealed class ExactModel(ModelArtifact model)
 
         double[] shared = [.. hidden, .. e, .. x];
         var own = _tasks.ToDictionary(task => task, _ => shared);
+        if (trunk.Kind == TrunkKind.Stem)
+        {
+            own = _tasks.ToDictionary(task => task, task =>
+            {
+                var row = _tensors.Row($"task.{task}.item_embedding", item, _encoder.EmbeddingSize);
+                return (double[])[.. hidden, .. row, .. projection.Zip(row, (p, v) => p * v)];
+            });
+        }
+
         for (var level = 0; level < trunk.Levels; level++)
         {
             double[][] Experts(int count, double[] input, Func<int, string> weight, Func<int, string> bias) =>
@@ -85,7 +96,8 @@ internal sealed class ExactModel(ModelArtifact model)
             }
 
             own = own.ToDictionary(pair => pair.Key, pair => Mix(
-                _tensors.Affine(ModelTensors.GateWeight(level, pair.Key), ModelTensors.GateBias(level, pair.Key), pair.Value), [.. taskExperts[pair.Key], .. sharedExperts]));
+                _tensors.Affine(ModelTensors.GateWeight(level, pair.Key), ModelTensors.GateBias(level, pair.Key), pair.Value),
+                [.. _tasks.Where(task => trunk.Kind == TrunkKind.Stem || task == pair.Key).SelectMany(task => taskExperts[task]), .. sharedExperts]));
         }
 
         return own;

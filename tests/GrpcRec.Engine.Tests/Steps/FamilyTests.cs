@@ -21,6 +21,7 @@ public sealed class FamilyTests
         new(17, Trunk: TrunkKind.Mmoe, Experts: 3),
         new(17, Trunk: TrunkKind.Cgc, Experts: 3),
         new(17, Trunk: TrunkKind.Ple, Experts: 3),
+        new(17, Trunk: TrunkKind.Stem, Experts: 3),
         new(17, Trunk: TrunkKind.Cgc, Experts: 2) { Chain = true },
     ];
 

@@ -79,6 +79,11 @@ public static class OperatorCases
         new(33, Trunk: TrunkKind.Cgc, Experts: 4, Bottom: 33, Embedding: 31),
         new(20, Trunk: TrunkKind.Ple, Experts: 2, Bottom: 16),
         new(40, Trunk: TrunkKind.Ple, Experts: 4, Bottom: 70, Tower: 0, Embedding: 17),
+        new(7, Trunk: TrunkKind.Stem, Experts: 1, Embedding: 1, Bottom: 1, Tower: 0, Catalog: 1),
+        new(33, Trunk: TrunkKind.Stem, Experts: 4, Bottom: 33, Embedding: 31, BehaviorEmbedding: 2),
+        new(20, Trunk: TrunkKind.Stem, Experts: 3, Bottom: 70, Embedding: 16, Tied: false) { Requests = true, Chain = true },
+        new(18, Trunk: TrunkKind.Stem, Experts: 31, Bottom: 3) { Events = true },
+        ModelShape.Bag(18, layers: 2) with { Trunk = TrunkKind.Stem, Experts = 2 },
     ];
 
     /// <summary>Those of one kind of encoder that every engine has a trunk for.</summary>

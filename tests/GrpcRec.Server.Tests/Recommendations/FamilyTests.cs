@@ -19,6 +19,7 @@ public sealed class FamilyTests
         { "bag", EncoderKind.Bag, TrunkKind.SharedBottom },
         { "cnn", EncoderKind.Cnn, TrunkKind.Mmoe },
         { "mingru", EncoderKind.MinGru, TrunkKind.Mmoe },
+        { "gru", EncoderKind.Gru, TrunkKind.Stem },
     };
 
     [Theory]
@@ -93,7 +94,7 @@ public sealed class FamilyTests
                 {
                     Kind = trunk,
                     SharedExperts = mixes ? 2 : 0,
-                    TaskExperts = trunk is TrunkKind.Cgc or TrunkKind.Ple ? 1 : 0,
+                    TaskExperts = trunk is TrunkKind.Cgc or TrunkKind.Ple or TrunkKind.Stem ? 1 : 0,
                     Levels = trunk == TrunkKind.Ple ? 2 : 1,
                 },
             },

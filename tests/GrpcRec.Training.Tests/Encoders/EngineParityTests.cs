@@ -67,6 +67,8 @@ public class EngineParityTests
         ["rnn of several blocks"] = new() { Encoder = EncoderKind.Rnn, HiddenSize = 130 },
         ["mingru"] = new() { Encoder = EncoderKind.MinGru, HiddenSize = 37, Layers = 3 },
         ["mingru of whole blocks"] = new() { Encoder = EncoderKind.MinGru, HiddenSize = 64, TiedItemEmbedding = false },
+        ["lstm with stem"] = new() { HiddenSize = 21, Layers = 2, Trunk = TrunkKind.Stem, SharedExperts = 3, TaskExperts = 2 },
+        ["gru that reads features, with stem"] = Features with { Encoder = EncoderKind.Gru, HiddenSize = 16, Trunk = TrunkKind.Stem, SharedExperts = 1, TaskExperts = 1 },
         ["bag"] = new() { Encoder = EncoderKind.Bag, HiddenSize = 19 },
         ["bag of three layers"] = new() { Encoder = EncoderKind.Bag, HiddenSize = 19, Layers = 3, Trunk = TrunkKind.Ple, SharedExperts = 2, TaskExperts = 2, TrunkLevels = 2 },
         ["cnn"] = new() { Encoder = EncoderKind.Cnn, HiddenSize = 19, WindowLength = 7, FilterHeights = [1, 3, 7], HorizontalFilters = 5, VerticalFilters = 2, Trunk = TrunkKind.Ple, SharedExperts = 1, TaskExperts = 2, TrunkLevels = 1 },

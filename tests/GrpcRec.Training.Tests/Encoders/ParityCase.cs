@@ -141,12 +141,12 @@ internal sealed class ParityCase
 
     private TrunkManifest Trunk()
     {
-        var kind = (TrunkKind)_random.Next(4);
+        var kind = (TrunkKind)_random.Next(5);
         return new TrunkManifest
         {
             Kind = kind,
             SharedExperts = kind == TrunkKind.SharedBottom ? 0 : _random.Next(1, 5),
-            TaskExperts = kind is TrunkKind.Cgc or TrunkKind.Ple ? _random.Next(1, 5) : 0,
+            TaskExperts = kind is TrunkKind.Cgc or TrunkKind.Ple or TrunkKind.Stem ? _random.Next(1, 5) : 0,
             Levels = kind == TrunkKind.Ple ? _random.Next(1, 3) : 1,
         };
     }

@@ -42,9 +42,7 @@ internal sealed class TorchReference(ModelArtifact artifact)
     /// <returns>[N, candidate width].</returns>
     public Tensor Candidates(Tensor h, int[] items)
     {
-        var e = Embed(items, ModelTensors.ItemEmbedding);
-        var repeated = h.unsqueeze(0).expand(items.Length, -1);
-        var inputs = Trunk(repeated, e);
+        var inputs = Trunk(h.unsqueeze(0).expand(items.Length, -1), items);
         return cat([.. artifact.Manifest.Tasks.Where(task => task.NeedsCandidate).Select(task =>
         {
             if (task.Kind != TaskKind.NextItem)
@@ -152,9 +150,11 @@ internal sealed class TorchReference(ModelArtifact artifact)
     }
 
     /// <returns>By task: [N, S] what its tower reads.</returns>
-    private Dictionary<string, Tensor> Trunk(Tensor h, Tensor e)
+    private Dictionary<string, Tensor> Trunk(Tensor h, int[] items)
     {
-        var x = Linear(h, ModelTensors.BottomProjectionWeight, null) * e;
+        var e = Embed(items, ModelTensors.ItemEmbedding);
+        var projection = Linear(h, ModelTensors.BottomProjectionWeight, null);
+        var x = projection * e;
         if (_encoder.Trunk.Kind == TrunkKind.SharedBottom)
         {
             var bottom = F.relu(
@@ -163,7 +163,14 @@ internal sealed class TorchReference(ModelArtifact artifact)
         }
 
         var shared = cat([h, e, x], 1);
-        var own = Tasks.ToDictionary(task => task, _ => shared);
+        var mixesAll = _encoder.Trunk.Kind == TrunkKind.Stem;
+        var own = Tasks.ToDictionary(task => task, task =>
+        {
+            if (!mixesAll)
+                return shared;
+            var row = Embed(items, $"task.{task}.item_embedding");
+            return cat([h, row, projection * row], 1);
+        });
         for (var level = 0; level < _encoder.Trunk.Levels; level++)
         {
             var n = level;
@@ -172,7 +179,8 @@ internal sealed class TorchReference(ModelArtifact artifact)
             var experts = own.ToDictionary(pair => pair.Key, pair => Enumerable.Range(0, _encoder.Trunk.TaskExperts)
                 .Select(i => F.relu(Linear(pair.Value, ModelTensors.TaskExpertWeight(n, pair.Key, i), ModelTensors.TaskExpertBias(n, pair.Key, i)))).ToArray());
             var mixtures = own.ToDictionary(pair => pair.Key, pair => Mix(
-                Linear(pair.Value, ModelTensors.GateWeight(n, pair.Key), ModelTensors.GateBias(n, pair.Key)), [.. experts[pair.Key], .. sharedExperts]));
+                Linear(pair.Value, ModelTensors.GateWeight(n, pair.Key), ModelTensors.GateBias(n, pair.Key)),
+                [.. mixesAll ? Tasks.SelectMany(task => experts[task]) : experts[pair.Key], .. sharedExperts]));
             if (level < _encoder.Trunk.Levels - 1)
             {
                 shared = Mix(

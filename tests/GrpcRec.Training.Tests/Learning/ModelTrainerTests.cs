@@ -99,6 +99,7 @@ public class ModelTrainerTests
     [InlineData(TrunkKind.Mmoe)]
     [InlineData(TrunkKind.Cgc)]
     [InlineData(TrunkKind.Ple)]
+    [InlineData(TrunkKind.Stem)]
     public void Train_EveryTrunk_LearnsEveryTask(TrunkKind trunk)
     {
         using var space = new Workspace();
@@ -234,6 +235,7 @@ public class ModelTrainerTests
     [InlineData(WeightingKind.CaGrad)]
     [InlineData(WeightingKind.Famo)]
     [InlineData(WeightingKind.PcGrad, EncoderKind.Gru, TrunkKind.Ple)]
+    [InlineData(WeightingKind.PcGrad, EncoderKind.Lstm, TrunkKind.Stem)]
     [InlineData(WeightingKind.Fixed, EncoderKind.Cnn, TrunkKind.Mmoe)]
     [InlineData(WeightingKind.Famo, EncoderKind.Lstm, TrunkKind.SharedBottom, NextItemLossKind.SampledSoftmax, OptimizerKind.AdamW)]
     [InlineData(WeightingKind.Fixed, EncoderKind.Rnn, TrunkKind.SharedBottom, NextItemLossKind.BprMax, OptimizerKind.Sgd)]
