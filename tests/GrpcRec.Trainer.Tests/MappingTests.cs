@@ -129,6 +129,8 @@ public sealed class MappingTests
         Assert.Equal((TrunkKind.Ple, 3, 1, 1), (network.Trunk, network.SharedExperts, network.TaskExperts, network.TrunkLevels));
         foreach (var (name, kind) in (ReadOnlySpan<(string, EncoderKind)>)[("lstm", EncoderKind.Lstm), ("gru", EncoderKind.Gru), ("rnn", EncoderKind.Rnn), ("bag", EncoderKind.Bag)])
             Assert.Equal(kind, ArchitectureMapping.FromWire(new Architecture { Encoder = name }).Encoder);
+        foreach (var (name, kind) in (ReadOnlySpan<(string, TrunkKind)>)[("shared_bottom", TrunkKind.SharedBottom), ("mmoe", TrunkKind.Mmoe), ("cgc", TrunkKind.Cgc), ("ple", TrunkKind.Ple), ("stem", TrunkKind.Stem)])
+            Assert.Equal(kind, ArchitectureMapping.FromWire(new Architecture { Trunk = name }).Trunk);
     }
 
     [Fact]

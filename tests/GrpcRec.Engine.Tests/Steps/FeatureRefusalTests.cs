@@ -6,7 +6,7 @@ using GrpcRec.Engine.Tests.Models;
 
 namespace GrpcRec.Engine.Tests.Steps;
 
-/// <summary>An engine that does not read a feature says so, and never leaves it out in silence.</summary>
+/// <summary>An engine that does not read a feature or run a trunk says so, and never leaves it out in silence.</summary>
 public sealed class FeatureRefusalTests
 {
     [Fact]
@@ -19,6 +19,14 @@ public sealed class FeatureRefusalTests
         Assert.Equal("request features", CudaShape.WhyNot(RandomModel.Manifest(new ModelShape(16) { Requests = true }), options));
         Assert.Equal("item terms of tasks", CudaShape.WhyNot(plain with { Tasks = [.. plain.Tasks.Select(task => task with { ItemBias = task.Kind == TaskKind.Binary })] }, options));
     }
+
+    [Theory]
+    [InlineData(TrunkKind.Mmoe, "trunk mmoe")]
+    [InlineData(TrunkKind.Cgc, "trunk cgc")]
+    [InlineData(TrunkKind.Ple, "trunk ple")]
+    [InlineData(TrunkKind.Stem, "trunk stem")]
+    public void Cuda_MixturesOfExperts_AreRefusedByName(TrunkKind trunk, string name) =>
+        Assert.Equal(name, CudaShape.WhyNot(RandomModel.Manifest(new ModelShape(16, Trunk: trunk, Experts: 2)), new EngineOptions()));
 
     [Fact]
     public void ScoreCandidates_RequestFeaturesThatTheModelLacks_AreRefused()

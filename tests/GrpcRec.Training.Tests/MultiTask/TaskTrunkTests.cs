@@ -1,6 +1,7 @@
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Optimizers;
 using GrpcRec.Training.Tests.Learning;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -25,8 +26,7 @@ public class TaskTrunkTests
         string[] own = [$"task.{task}.item_embedding", $"trunk.l0.expert.{task}.0.weight", $"trunk.l0.expert.{task}.1.bias", $"trunk.l0.gate.{task}.weight"];
         string[] shared = ["item_embedding", "bottom.projection.weight", "trunk.l0.expert.shared0.weight", "trunk.l0.expert.shared2.bias"];
         Assert.All(own.Concat(shared), name => Assert.True(gradients[name] > 0, $"{task} does not reach {name}"));
-        var reached = gradients.Where(one => one.Value != 0 && (one.Key.Contains($".{other}.", StringComparison.Ordinal))).Select(one => one.Key);
-        Assert.Empty(reached);
+        Assert.Empty(gradients.Where(one => one.Value != 0 && one.Key.Contains($".{other}.", StringComparison.Ordinal)).Select(one => one.Key));
     }
 
     [Fact]
@@ -51,7 +51,26 @@ public class TaskTrunkTests
         foreach (var name in (string[])["item_embedding", "task.like.item_embedding", "task.rating.item_embedding"])
             Assert.InRange(model.Parameters[name].detach().std().item<float>(), 0.04f, 0.06f);
         Assert.False(model.Parameters.Has("task.next.item_embedding"));
-        Assert.DoesNotContain(Model(TrunkKind.Cgc).Parameters.Named, one => one.Name.EndsWith(".item_embedding", StringComparison.Ordinal));
+        using var plain = Model(TrunkKind.Cgc);
+        Assert.DoesNotContain(plain.Parameters.Named, one => one.Name.EndsWith(".item_embedding", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Step_StemAndLazyEmbeddings_MovesTheRowsOfTheBatchAlone()
+    {
+        using var scope = NewDisposeScope();
+        using var model = Model(TrunkKind.Stem);
+        using var optimizer = ParameterOptimizer.Create([.. model.Parameters.Named], new OptimizerPlan { Kind = OptimizerKind.AdamW, WeightDecay = 0.1, LazyEmbeddings = true });
+        var table = model.Parameters["task.like.item_embedding"];
+        var before = table.detach().clone();
+
+        Gradients(model, "like");
+        optimizer.Step(0.1);
+
+        // Of 60 items the first 50 are candidates; the others would decay.
+        var moved = before.ne(table).any(1).data<bool>().ToArray();
+        Assert.All(moved[..50], Assert.True);
+        Assert.All(moved[50..], Assert.False);
     }
 
     private static MultiTaskModel Model(TrunkKind trunk)
