@@ -2,11 +2,12 @@ using GrpcRec.Engine.Cpu;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Steps;
 using GrpcRec.Engine.Tests.Models;
+using GrpcRec.Engine.Tests.Precisions;
 using GrpcRec.Engine.Tests.Steps;
 
 namespace GrpcRec.Engine.Tests.Cpu;
 
-public sealed class TrunkTableTests
+public sealed class TrunkTests
 {
     [Theory]
     [InlineData(TrunkKind.Cgc)]
@@ -36,5 +37,26 @@ public sealed class TrunkTableTests
         }
 
         Assert.True(sizes.Count >= (trunk == TrunkKind.Stem ? 6 : 2), $"{sizes.Count} sizes");
+    }
+
+    [Theory]
+    [InlineData(Precision.Bf16)]
+    [InlineData(Precision.Int8)]
+    public void ScoreCandidates_ReducedEncoder_TrunkStaysFloat32(Precision precision)
+    {
+        var shape = new ModelShape(33, Trunk: TrunkKind.Stem, Experts: 3);
+        var model = RandomModel.Create(shape);
+        using var engine = new ReducedBackend(precision, KernelPath.Auto).Create(model);
+        var slot = OperatorCases.Run(engine, [[(3, 1), (7, 0)]], 1, seed: 1)[0];
+        var hidden = new float[engine.HiddenSize];
+        engine.ReadHidden(slot, hidden);
+        int[] items = [.. Enumerable.Range(0, shape.Catalog)];
+        var logits = new float[items.Length * engine.CandidateWidth];
+        engine.ScoreCandidates(slot, items, logits);
+
+        var exact = new ExactModel(model);
+        var expected = items.SelectMany(item => exact.Candidate(Array.ConvertAll(hidden, value => (double)value), item)).ToArray();
+        for (var n = 0; n < expected.Length; n++)
+            Assert.Equal(expected[n], logits[n], 1e-5);
     }
 }
