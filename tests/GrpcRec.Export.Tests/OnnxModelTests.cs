@@ -49,6 +49,8 @@ public class OnnxModelTests
         ModelShape.MinGru(16) with { Events = true, BehaviorEmbedding = 2, Requests = true },
         ModelShape.Bag(16, layers: 2) with { Events = true, BehaviorEmbedding = 2, Requests = true },
         ModelShape.Cnn(16, window: 5, filters: 4, vertical: 2, 2, 5) with { Events = true, BehaviorEmbedding = 3 },
+        new(16, Catalog: 20) { Repeats = true },
+        ModelShape.Bag(16) with { Repeats = true, Tasks = false, Catalog = 9 },
         new(16) { Requests = true, Chain = true },
         new(16, Trunk: TrunkKind.Ple, Experts: 2, Tower: 0) { Requests = true, Chain = true },
     ];

@@ -374,5 +374,5 @@ public sealed class CudaFailover : IStepEngine
         RetryLater();
     }
 
-    private IStepEngine CpuInstead() => StepEngineFactory.Create(_artifact, _options with { Kind = StepEngineFactory.OnProcessor });
+    private IStepEngine CpuInstead() => StepEngineFactory.OfKind(_artifact, _options with { Kind = StepEngineFactory.OnProcessor });
 }

@@ -243,6 +243,9 @@ public sealed record TaskManifest
     /// <summary>binary, with a candidate: a term for each item is added to the logit, before what is needed first is.</summary>
     public bool ItemBias { get; init; }
 
+    /// <summary>next_item: a term is added to the logit of an item that stands among the events read (<see cref="Models.RepeatTerms"/>).</summary>
+    public bool RepeatTerms { get; init; }
+
     /// <summary>Logits that the head gives: 1, or the number of classes.</summary>
     [JsonIgnore]
     public int OutputWidth => Kind == TaskKind.Multiclass ? ClassNames.Count : 1;

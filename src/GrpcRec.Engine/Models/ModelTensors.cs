@@ -33,6 +33,8 @@ namespace GrpcRec.Engine.Models;
 /// next_item.projection.bias  [E]
 /// next_item.item_bias        [V]
 /// next_item.item_embedding   [V, E]             absent when tied: then item_embedding serves
+/// next_item.repeat_term      [D]                added to the logit of an item that stands among the events read, by how many came after its
+///                                               last one (<see cref="RepeatTerms"/>); only where the manifest says so
 ///
 /// bottom.projection.weight   [E, H + R]         p = W·s; interaction x = p ∘ e; s = h ‖ r, the encoder's output and the embeddings of the
 ///                                               request's features in the manifest's order
@@ -67,6 +69,7 @@ public static class ModelTensors
     public const string NextItemProjectionBias = "next_item.projection.bias";
     public const string NextItemBias = "next_item.item_bias";
     public const string NextItemEmbedding = "next_item.item_embedding";
+    public const string RepeatTerm = "next_item.repeat_term";
     public const string BottomProjectionWeight = "bottom.projection.weight";
     public const string BottomHiddenWeight = "bottom.hidden.weight";
     public const string BottomItemWeight = "bottom.item.weight";
@@ -138,6 +141,8 @@ public static class ModelTensors
                 shapes[NextItemBias] = [v];
                 if (!encoder.TiedItemEmbedding)
                     shapes[NextItemEmbedding] = [v, e];
+                if (task.RepeatTerms)
+                    shapes[RepeatTerm] = [RepeatTerms.Count(manifest.MaxSequenceLength)];
                 continue;
             }
 

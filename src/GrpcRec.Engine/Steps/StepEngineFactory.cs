@@ -19,6 +19,13 @@ public static class StepEngineFactory
         ArgumentNullException.ThrowIfNull(options);
         Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
         Validator.ValidateObject(options.Cuda, new ValidationContext(options.Cuda), validateAllProperties: true);
+        var engine = OfKind(artifact, options);
+        return artifact.Manifest.Tasks.Any(task => task.RepeatTerms) ? new RepeatEngine(engine, artifact) : engine;
+    }
+
+    /// <summary>Without the terms of repeated items, which stand on top of any engine.</summary>
+    internal static IStepEngine OfKind(ModelArtifact artifact, EngineOptions options)
+    {
         // Sums of a few short rows: there is nothing in it for a device.
         if (artifact.Manifest.Encoder.Kind == EncoderKind.Counts)
             return new CountsEngine(artifact, options);
@@ -48,6 +55,6 @@ public static class StepEngineFactory
             }
         }
 
-        return Create(artifact, options with { Kind = OnProcessor, Instead = instead ?? options.Instead });
+        return OfKind(artifact, options with { Kind = OnProcessor, Instead = instead ?? options.Instead });
     }
 }

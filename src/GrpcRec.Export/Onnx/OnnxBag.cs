@@ -8,8 +8,7 @@ internal sealed class OnnxBag(OnnxGraph graph) : OnnxEncoder(graph)
     public override void Build()
     {
         // 1. Which places of [B, T] hold an event.
-        var longest = Graph.Node("Gather", [Graph.Node("Shape", [ItemIds]), Graph.Integer(1)], null, OnnxGraph.Attribute("axis", 0));
-        var places = Graph.Unsqueeze(Graph.Node("Range", [Graph.Integer(0), longest, Graph.Integer(1)]), 0);
+        var places = Graph.Unsqueeze(Graph.Places(Longest()), 0);
         var lengths = LengthColumn();
         var present = Graph.ToFloat(Graph.Node("Less", [places, lengths]));
 

@@ -55,5 +55,12 @@ internal abstract class OnnxEncoder(OnnxGraph graph)
     }
 
     /// <summary>The lengths as int64 [B, 1].</summary>
-    protected string LengthColumn() => Graph.Unsqueeze(Graph.ToInt64(Lengths), 1);
+    protected string LengthColumn() => LengthColumn(Graph);
+
+    /// <summary>T as a scalar.</summary>
+    protected string Longest() => Longest(Graph);
+
+    public static string Longest(OnnxGraph graph) => graph.Node("Gather", [graph.Node("Shape", [ItemIds]), graph.Integer(1)], null, OnnxGraph.Attribute("axis", 0));
+
+    public static string LengthColumn(OnnxGraph graph) => graph.Unsqueeze(graph.ToInt64(Lengths), 1);
 }

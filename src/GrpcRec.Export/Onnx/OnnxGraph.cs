@@ -123,12 +123,17 @@ internal sealed class OnnxGraph(ModelArtifact model, OnnxOptions options)
 
     public static AttributeProto Attribute(string name, long value) => new() { Name = name, I = value, Type = AttributeProto.Types.AttributeType.Int };
 
+    public static AttributeProto Attribute(string name, string value) => new() { Name = name, S = ByteString.CopyFromUtf8(value), Type = AttributeProto.Types.AttributeType.String };
+
     public static AttributeProto Attribute(string name, params ReadOnlySpan<long> values)
     {
         var attribute = new AttributeProto { Name = name, Type = AttributeProto.Types.AttributeType.Ints };
         attribute.Ints.AddRange(values);
         return attribute;
     }
+
+    /// <summary>0, 1 … one less than a scalar.</summary>
+    public string Places(string count) => Node("Range", [Integer(0), count, Integer(1)]);
 
     /// <summary>x·Wᵀ + b of x [B, K].</summary>
     public string Affine(string x, string weight, string bias, string? result = null) =>

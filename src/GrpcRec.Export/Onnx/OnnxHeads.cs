@@ -46,8 +46,39 @@ internal sealed class OnnxHeads(OnnxGraph graph, OnnxOptions options)
     {
         var table = _manifest.Encoder.TiedItemEmbedding ? ModelTensors.ItemEmbedding : ModelTensors.NextItemEmbedding;
         var query = graph.Affine(OnnxEncoder.Hidden, ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias);
-        graph.Affine(query, table, ModelTensors.NextItemBias, Logits(task.Name));
+        var logits = graph.Affine(query, table, ModelTensors.NextItemBias, task.RepeatTerms ? null : Logits(task.Name));
+        if (task.RepeatTerms)
+            AddRepeatTerms(logits, Logits(task.Name));
         graph.Output(Logits(task.Name), "Logits of the next item over the whole catalogue, by dense id.", "batch", _manifest.CatalogSize);
+    }
+
+    /// <summary>Adds to each item's logit its term: that of its last event, where it stands among the last that the model reads.</summary>
+    /// <param name="logits">[B, V]</param>
+    private void AddRepeatTerms(string logits, string result)
+    {
+        // 1. Events since each place of [B, T], and which places are read.
+        var reach = _manifest.MaxSequenceLength;
+        var longest = OnnxEncoder.Longest(graph);
+        var places = graph.Places(longest);
+        var lengths = options.ReadsLengths ? OnnxEncoder.LengthColumn(graph) : longest;
+        var since = graph.Node("Sub", [graph.Node("Sub", [lengths, graph.Integer(1)]), graph.Unsqueeze(places, 0)]);
+        var inside = graph.Node("And", [graph.Node("GreaterOrEqual", [since, graph.Integer(0)]), graph.Node("Less", [since, graph.Integer(reach)])]);
+
+        // 2. Of an item's places the last: no later one [B, T, T'] has the same item.
+        var same = graph.Node("Equal", [graph.Unsqueeze(OnnxEncoder.ItemIds, 2), graph.Unsqueeze(OnnxEncoder.ItemIds, 1)]);
+        var later = graph.Node("And", [graph.Unsqueeze(graph.Node("Less", [graph.Unsqueeze(places, 1), graph.Unsqueeze(places, 0)]), 0), graph.Unsqueeze(inside, 1)]);
+        var again = graph.Node(
+            "ReduceMax", [graph.ToFloat(graph.Node("And", [same, later]))], null, OnnxGraph.Attribute("axes", [2L]), OnnxGraph.Attribute("keepdims", 0));
+        var counts = graph.Node("Sub", [graph.ToFloat(inside), graph.Node("Mul", [graph.ToFloat(inside), again])]);
+
+        // 3. Their terms, added where the items stand.
+        var byDistance = new float[reach];
+        for (var distance = 0; distance < reach; distance++)
+            byDistance[distance] = graph.Model.Weights(ModelTensors.RepeatTerm)[RepeatTerms.Of(distance)];
+        var within = graph.Node("Max", [graph.Integer(0), graph.Node("Min", [since, graph.Integer(reach - 1)])]);
+        var terms = graph.Node("Gather", [graph.Floats(ModelTensors.RepeatTerm + ".by_distance", byDistance, reach), within], null, OnnxGraph.Attribute("axis", 0));
+        graph.Node(
+            "ScatterElements", [logits, OnnxEncoder.ItemIds, graph.Node("Mul", [terms, counts])], result, OnnxGraph.Attribute("axis", 1), OnnxGraph.Attribute("reduction", "add"));
     }
 
     /// <summary>relu layer (when the model has towers), then linear.</summary>

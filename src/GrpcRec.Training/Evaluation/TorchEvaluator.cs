@@ -57,6 +57,8 @@ internal sealed class TorchEvaluator(SequenceDataset dataset, ModelInputs inputs
             using var scope = NewDisposeScope();
             var count = Math.Min(chunk, rows.Events.Length - start);
             var logits = addmm(heads.ItemBias, queries.narrow(0, start, count), heads.OutputEmbedding.t(), 1, 1);
+            if (heads.RepeatTerm is { } terms)
+                AddRepeatTerms(logits, terms, rows, start, count);
             var target = logits.gather(1, tensor(rows.Targets.AsSpan(start, count).ToArray()).unsqueeze(1));
             if (plan.MaskSeen)
                 Mask(logits, rows, start, count);
@@ -65,6 +67,24 @@ internal sealed class TorchEvaluator(SequenceDataset dataset, ModelInputs inputs
             for (var i = 0; i < ranks.Length; i++)
                 metrics.AddRank(rows.Sequences[start + i], (int)ranks[i]);
         }
+    }
+
+    private static void AddRepeatTerms(Tensor logits, Tensor terms, LabelledRows rows, int start, int count)
+    {
+        var repeated = new RepeatedItems((int)logits.shape[1]);
+        List<long> places = [], which = [];
+        for (var i = 0; i < count; i++)
+        {
+            repeated.Fill(rows.Read(start + i));
+            foreach (var item in repeated.Items)
+            {
+                places.Add((i * logits.shape[1]) + item);
+                which.Add(repeated.TermOf(item));
+            }
+        }
+
+        if (places.Count > 0)
+            logits.view(-1).index_add_(0, tensor(places.ToArray()), terms.index_select(0, tensor(which.ToArray())), 1);
     }
 
     private void Mask(Tensor logits, LabelledRows rows, int start, int count)

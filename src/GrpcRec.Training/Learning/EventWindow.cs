@@ -20,7 +20,11 @@ internal readonly record struct EventWindow(int Sequence, int Start, int Length,
     /// Inputs before a target at least, or all that there are: windows overlap by as many, which costs time and trains on contexts as long as
     /// those that serving reads. 0: no overlap. Below <paramref name="maxLength"/>.
     /// </param>
-    public static List<EventWindow> ForTraining(SequenceDataset dataset, int maxLength, int minContext = 0)
+    /// <param name="random">
+    /// Sequences that do not fit into one window are cut elsewhere each time, so that a target is not always read after the same few events.
+    /// null: the last window is full.
+    /// </param>
+    public static List<EventWindow> ForTraining(SequenceDataset dataset, int maxLength, int minContext = 0, Random? random = null)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(minContext, maxLength);
         var windows = new List<EventWindow>();
@@ -28,12 +32,14 @@ internal readonly record struct EventWindow(int Sequence, int Start, int Length,
         {
             var first = dataset.Offsets[s];
             var target = PreviousTarget(dataset.Offsets[s + 1] - 1);
+            var length = random is null || target - first <= maxLength ? maxLength : random.Next(minContext, maxLength) + 1;
             while (target > first)
             {
-                var start = Math.Max(first, target - maxLength);
+                var start = Math.Max(first, target - length);
                 var firstTarget = start == first ? first + 1 : Math.Min(target, start + Math.Max(1, minContext));
                 windows.Add(new EventWindow(s, start, target - start, firstTarget));
                 target = PreviousTarget(firstTarget - 1);
+                length = maxLength;
             }
 
             int PreviousTarget(int t)

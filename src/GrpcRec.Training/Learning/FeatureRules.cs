@@ -40,6 +40,8 @@ internal static partial class FeatureRules
             throw Bad(Requests, "are read by binary, regression and multi-class tasks of a candidate, and no task is one; leave them out");
         if (network.ItemTerms && !tasks.Any(HasTerms))
             throw Bad("architecture.item_terms", "belong to binary tasks of a candidate, and no task is one; leave them out");
+        if (network.RepeatTerms && tasks.All(task => task.Kind != TaskKind.NextItem))
+            throw Bad("architecture.repeat_terms", "belong to a next_item task, and there is none; leave them out");
         if (network.RequestFeatures.FirstOrDefault(feature => tasks.Any(task => (task.Definition.Label as LabelSource.Column)?.Name == feature.Name)) is { } label)
             throw Bad($"{Requests}['{label.Name}']", "is also the label of a task: a request cannot know it");
         manifest = manifest with
@@ -49,7 +51,10 @@ internal static partial class FeatureRules
             {
                 Name = feature.Name, Values = Values(Requests, feature.Name, dataset), EmbeddingSize = Width(feature.EmbeddingSize, 1 + dataset.Contexts[feature.Name].Values.Count),
             })],
-            Tasks = [.. manifest.Tasks.Zip(tasks, (task, labels) => task with { ItemBias = network.ItemTerms && HasTerms(labels) })],
+            Tasks = [.. manifest.Tasks.Zip(tasks, (task, labels) => task with
+            {
+                ItemBias = network.ItemTerms && HasTerms(labels), RepeatTerms = network.RepeatTerms && labels.Kind == TaskKind.NextItem,
+            })],
         };
         var (kinds, most) = (EventKinds.CountOf(manifest), ArtifactLimits.Default.MaxEventKinds);
         if (kinds > most && manifest.EventFeatures.Count > 0)
@@ -66,6 +71,7 @@ internal static partial class FeatureRules
     {
         RequestFeatures = task.NeedsCandidate && task.Kind != TaskKind.NextItem ? network.RequestFeatures : [],
         ItemTerms = network.ItemTerms && HasTerms(task),
+        RepeatTerms = network.RepeatTerms && task.Kind == TaskKind.NextItem,
     };
 
     private static bool HasTerms(TaskLabels task) => task.Kind == TaskKind.Binary && task.NeedsCandidate;

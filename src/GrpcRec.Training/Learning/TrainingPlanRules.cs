@@ -37,6 +37,8 @@ internal static class TrainingPlanRules
         CheckOptimizer(optimization);
         if (optimization.NextItem.Loss != NextItemLossKind.FullSoftmax)
             Between("hyperparameters.negatives", optimization.NextItem.Negatives, 1, MaxScoresPerStep / ((long)optimization.BatchSize * network.MaxSequenceLength));
+        if (network.RepeatTerms && optimization.NextItem.Loss != NextItemLossKind.FullSoftmax)
+            throw Bad("architecture.repeat_terms", "are learnt by the full softmax alone; choose hyperparameters.next_item_loss full_softmax, or leave them out");
         Between("hyperparameters.gradient_clip_norm", optimization.GradientClipNorm, 1e-6, 1e6);
         Between("hyperparameters.patience", optimization.Patience, 1, MaxEpochs);
         Between("hyperparameters.min_context", optimization.MinContext, 0, plan.Architecture.MaxSequenceLength - 1);
@@ -146,6 +148,7 @@ internal static class TrainingPlanRules
                         {
                             nameof(ArchitecturePlan.EventFeatures) => (plan, _) => ((ArchitecturePlan)plan).EventFeatures.Count > 0,
                             nameof(ArchitecturePlan.RequestFeatures) => (plan, _) => ((ArchitecturePlan)plan).RequestFeatures.Count > 0,
+                            nameof(ArchitecturePlan.RepeatTerms) => (plan, _) => ((ArchitecturePlan)plan).RepeatTerms,
                             nameof(ArchitecturePlan.ItemTerms) or nameof(ArchitecturePlan.ItemTermRate) => (plan, _) => ((ArchitecturePlan)plan).ItemTerms,
                             _ => null,
                         };

@@ -25,7 +25,6 @@ internal sealed class TrainingRun : IDisposable
     private readonly TimeProvider _clock;
     private readonly IProgress<TrainingProgressReport>? _progress;
     private readonly Action<string>? _note;
-    private readonly List<EventWindow> _windows;
     private readonly ModelInputs _inputs;
     private readonly TorchEvaluator _validator;
     private readonly bool _validates;
@@ -43,8 +42,9 @@ internal sealed class TrainingRun : IDisposable
     {
         (_data, _plan, _tasks, _manifest, _checkpoint, _clock, _progress, _note) = (data, plan, tasks, manifest, checkpoint, clock, progress, note);
         _dataSha256 = data.SplitSha256;
-        _windows = EventWindow.ForTraining(data, plan.Architecture.MaxSequenceLength, plan.Optimization.MinContext);
-        _stepsPerEpoch = (_windows.Count + plan.Optimization.BatchSize - 1) / plan.Optimization.BatchSize;
+        // An epoch's own windows are cut elsewhere: a few more or fewer.
+        var windows = EventWindow.ForTraining(data, plan.Architecture.MaxSequenceLength, plan.Optimization.MinContext);
+        _stepsPerEpoch = (windows.Count + plan.Optimization.BatchSize - 1) / plan.Optimization.BatchSize;
         _inputs = new ModelInputs(manifest, data);
         _validator = new TorchEvaluator(data, _inputs, tasks, plan.Evaluation, plan.Architecture.MaxSequenceLength, plan.Optimization.BatchSize);
         _weighting = TaskWeightings.Create(plan.Optimization.Weighting, [.. tasks.Select(task => task.Definition.Weight)], plan.Optimization.Seed);
@@ -54,6 +54,8 @@ internal sealed class TrainingRun : IDisposable
         // BPR-max holds scores near zero, where logarithms of shares are not.
         if (_model.Parameters.Has(ModelTensors.NextItemBias) && plan.Optimization.NextItem.Loss != NextItemLossKind.BprMax)
             StartFromPopularity();
+        if (_model.Parameters.Has(ModelTensors.RepeatTerm))
+            StartFromRepeats();
         StartFromRates();
         _optimizer = ParameterOptimizer.Create(_model.Parameters.Named, plan.Optimization.Optimizer, plan.Architecture.ItemTermRate);
         _nextItem = NextItemLoss.Create(plan.Optimization.NextItem, data.Items);
@@ -180,8 +182,10 @@ internal sealed class TrainingRun : IDisposable
     private TrainingEpoch TrainEpoch(TrainingState state, CancellationToken cancellation)
     {
         var seed = Mix(_plan.Optimization.Seed, state.Epoch + 1);
-        random.manual_seed(seed);
-        var batches = EventWindow.BatchToTrain(_windows, _plan.Optimization.BatchSize, new Random((int)(seed & int.MaxValue)));
+        torch.random.manual_seed(seed);
+        var random = new Random((int)(seed & int.MaxValue));
+        var windows = EventWindow.ForTraining(_data, _plan.Architecture.MaxSequenceLength, _plan.Optimization.MinContext, random);
+        var batches = EventWindow.BatchToTrain(windows, _plan.Optimization.BatchSize, random);
         var epoch = new TrainingEpoch(_data, _tasks, _model, _optimizer, _weighting, _nextItem, _inputs, _plan.Optimization.GradientClipNorm);
         foreach (var batch in batches)
         {
@@ -217,6 +221,14 @@ internal sealed class TrainingRun : IDisposable
         using var scope = NewDisposeScope();
         using var frozen = no_grad();
         _model.Parameters[ModelTensors.NextItemBias].copy_(tensor(PopularityBaseline.LogShares(_data.Items)));
+    }
+
+    /// <summary>Repeat terms start at the log of how often a target repeats an item at that distance, against how often popularity alone would have it.</summary>
+    private void StartFromRepeats()
+    {
+        using var scope = NewDisposeScope();
+        using var frozen = no_grad();
+        _model.Parameters[ModelTensors.RepeatTerm].copy_(tensor(RepeatRates.LogRatios(_data, _plan.Architecture.MaxSequenceLength)));
     }
 
     /// <summary>Terms of items start at what the items' rates add to the log-odds of all, and the outputs' bias at those: the first step already knows the rates.</summary>

@@ -11,8 +11,12 @@ namespace GrpcRec.Training.Learning;
 /// <param name="Events">[n] the target events.</param>
 /// <param name="Sequences">[n] their sequences.</param>
 /// <param name="Targets">[n] items of the target events.</param>
-internal sealed record LabelledRows(TaskLabels Task, long[] Rows, int[] Events, int[] Sequences, long[] Targets)
+/// <param name="Starts">[n] the first event that was read before each.</param>
+internal sealed record LabelledRows(TaskLabels Task, long[] Rows, int[] Events, int[] Sequences, long[] Targets, int[] Starts, SequenceDataset Dataset)
 {
+    /// <summary>Items of the events that were read before a target, oldest first.</summary>
+    public ReadOnlySpan<int> Read(int n) => Dataset.ItemIds.AsSpan(Starts[n], Events[n] - Starts[n]);
+
     /// <summary>[n] labels; not for next_item.</summary>
     public float[] Labels => Array.ConvertAll(Events, e => Task.Label[e]);
 }
@@ -59,7 +63,7 @@ internal sealed class WindowBatch : IDisposable
         long[][] features = [.. inputs.EventFeatures.Select(_ => new long[items.Length])];
         List<long> candidateRows = [], candidateItems = [];
         List<int> candidateEvents = [];
-        var rows = tasks.Select(_ => (Rows: new List<long>(), Events: new List<int>(), Sequences: new List<int>())).ToArray();
+        var rows = tasks.Select(_ => (Rows: new List<long>(), Events: new List<int>(), Sequences: new List<int>(), Starts: new List<int>())).ToArray();
         for (var b = 0; b < windows.Length; b++)
         {
             var window = windows[b];
@@ -73,11 +77,11 @@ internal sealed class WindowBatch : IDisposable
                     features[f][row] = inputs.EventFeatures[f].Ids[window.Start + j];
                 var target = window.Start + j + 1;
                 if (target >= window.FirstTarget && dataset.Roles[target] == role)
-                    AddTarget(row, target, window.Sequence);
+                    AddTarget(row, target, window);
             }
         }
 
-        void AddTarget(int row, int target, int sequence)
+        void AddTarget(int row, int target, EventWindow window)
         {
             var candidate = -1L;
             for (var k = 0; k < tasks.Count; k++)
@@ -96,7 +100,8 @@ internal sealed class WindowBatch : IDisposable
 
                 rows[k].Rows.Add(!isNextItem && task.NeedsCandidate ? candidate : row);
                 rows[k].Events.Add(target);
-                rows[k].Sequences.Add(sequence);
+                rows[k].Sequences.Add(window.Sequence);
+                rows[k].Starts.Add(window.Start);
             }
         }
 
@@ -112,7 +117,7 @@ internal sealed class WindowBatch : IDisposable
             [.. candidateItems],
             [.. inputs.RequestFeatures.Select(feature => candidateEvents.Select(t => (long)feature.Ids[t]).ToArray())],
             [.. tasks.Select((task, k) => new LabelledRows(
-                task, [.. rows[k].Rows], [.. rows[k].Events], [.. rows[k].Sequences], [.. rows[k].Events.Select(e => (long)dataset.ItemIds[e])]))]);
+                task, [.. rows[k].Rows], [.. rows[k].Events], [.. rows[k].Sequences], [.. rows[k].Events.Select(e => (long)dataset.ItemIds[e])], [.. rows[k].Starts], dataset))]);
     }
 
     public void Dispose()

@@ -1,3 +1,4 @@
+using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,9 +14,10 @@ internal sealed class BprMaxLoss(NegativeSampler sampler, double penalty) : Next
 {
     public override void Draw() => sampler.Draw();
 
-    public override (double Loss, Tensor Part) Compute(Tensor query, TaskHeads heads, long[] targets)
+    public override (double Loss, Tensor Part) Compute(Tensor query, TaskHeads heads, LabelledRows rows)
     {
         using var scope = NewDisposeScope();
+        var targets = rows.Targets;
         var (target, drawn) = SampledScores.Compute(query, heads, targets, sampler.Sample);
         // A finite floor: a row whose every draw is its target would otherwise be no number. Its weights are even then, and it is left out below.
         var hits = sampler.Hits(targets);

@@ -1,5 +1,8 @@
 using System.Runtime.InteropServices;
+using GrpcRec.Engine.Models;
 using GrpcRec.Training.Kernels;
+using GrpcRec.Training.Learning;
+using GrpcRec.Training.MultiTask;
 using TorchSharp;
 using static GrpcRec.Training.Kernels.TensorMemory;
 using static TorchSharp.torch;
@@ -9,7 +12,8 @@ namespace GrpcRec.Training.Losses;
 /// <summary>
 /// Cross-entropy over the whole catalogue, mean over rows, with its own gradient, on our own vector kernels: a tile of rows has its logits,
 /// their softmax and all three gradients made while the tile is in the second-level cache, so the [N, V] logits never exist and memory is
-/// read once. For P = softmax(q·Eᵀ + b) less one at the target, and N rows: dq = P·E/N, dE = Pᵀ·q/N, db = Σ P/N.
+/// read once. For P = softmax(q·Eᵀ + b + r) less one at the target, and N rows: dq = P·E/N, dE = Pᵀ·q/N, db = Σ P/N, and the derivative of a
+/// repeat term Σ P/N over the items that it was added to.
 /// Rows are cut into one part for each thread, in a fixed way, and the parts are added in order: the same bits for the same thread count.
 /// </summary>
 internal static unsafe class FusedSoftmaxLoss
@@ -20,16 +24,23 @@ internal static unsafe class FusedSoftmaxLoss
     private const int MinTileRows = BlockProduct.MaxRows;
     private const int MaxTileRows = 96;
 
+    /// <param name="rows">[N] their targets, and what was read before each where the model has terms of repeated items.</param>
+    public static (double Loss, Tensor Surrogate) Compute(Tensor query, TaskHeads heads, LabelledRows rows) =>
+        Compute(query, heads.OutputEmbedding, heads.ItemBias, rows.Targets, 0, heads.RepeatTerm, heads.RepeatTerm is null ? null : rows);
+
     /// <param name="query">[N, E], N ≥ 1, may require a gradient.</param>
     /// <param name="embedding">[V, E]</param>
     /// <param name="bias">[V]</param>
     /// <param name="targets">[N] items, 0…V-1.</param>
     /// <param name="threads">0: as many as torch computes with.</param>
+    /// <param name="repeatTerm">[D] or null.</param>
+    /// <param name="past">What was read before each row; null where there are no such terms.</param>
     /// <returns>
     /// The loss in nats, and a scalar tensor to add to what goes backward: its value means nothing, its gradient by query, embedding and
     /// bias is the loss's. (A linear form ⟨x, dL/dx⟩ with dL/dx held constant.)
     /// </returns>
-    public static (double Loss, Tensor Surrogate) Compute(Tensor query, Tensor embedding, Tensor bias, ReadOnlySpan<long> targets, int threads = 0)
+    public static (double Loss, Tensor Surrogate) Compute(
+        Tensor query, Tensor embedding, Tensor bias, ReadOnlySpan<long> targets, int threads = 0, Tensor? repeatTerm = null, LabelledRows? past = null)
     {
         using var scope = NewDisposeScope();
         var (rows, items, width) = (checked((int)query.shape[0]), checked((int)embedding.shape[0]), checked((int)query.shape[1]));
@@ -42,6 +53,7 @@ internal static unsafe class FusedSoftmaxLoss
         }
 
         Tensor queryGradient, embeddingGradient, biasGradient;
+        var repeats = repeatTerm is null ? null : new Repeats(repeatTerm.detach().data<float>().ToArray(), past!);
         double sum;
         using (no_grad())
         {
@@ -51,11 +63,19 @@ internal static unsafe class FusedSoftmaxLoss
             biasGradient = empty(items);
             sum = work.Run(
                 Floats(query.detach().contiguous()), Floats(embedding.detach().contiguous()), Floats(bias.detach().contiguous()), targets,
-                Floats(queryGradient), Floats(embeddingGradient), Floats(biasGradient));
+                Floats(queryGradient), Floats(embeddingGradient), Floats(biasGradient), repeats);
         }
 
         var surrogate = (query * queryGradient).sum() + (embedding * embeddingGradient).sum() + (bias * biasGradient).sum();
+        if (repeats is not null)
+            surrogate = surrogate + (repeatTerm! * tensor(repeats.Gradient)).sum();
         return (sum / rows, surrogate.MoveToOuterDisposeScope());
+    }
+
+    /// <param name="Terms">[D]</param>
+    private sealed record Repeats(float[] Terms, LabelledRows Past)
+    {
+        public float[] Gradient { get; } = new float[Terms.Length];
     }
 
     /// <summary>Scratch memory and the passes over it, for one call.</summary>
@@ -80,14 +100,14 @@ internal static unsafe class FusedSoftmaxLoss
 
         /// <returns>Σ over rows of -log p(target).</returns>
         public double Run(
-            float* query, float* embedding, float* bias, ReadOnlySpan<long> targets, float* queryGradient, float* embeddingGradient, float* biasGradient)
+            float* query, float* embedding, float* bias, ReadOnlySpan<long> targets, float* queryGradient, float* embeddingGradient, float* biasGradient, Repeats? repeats)
         {
             Pack(embedding, bias);
             var parts = new Part[_threads];
             var goals = targets.ToArray();
             var share = (_rows + _threads - 1) / _threads;
             for (var n = 0; n < _threads; n++)
-                parts[n] = new Part(this, Math.Min(_rows, n * share), Math.Min(_rows, (n + 1) * share));
+                parts[n] = new Part(this, Math.Min(_rows, n * share), Math.Min(_rows, (n + 1) * share), repeats);
             try
             {
                 var (q, dq) = ((nint)query, (nint)queryGradient);
@@ -102,6 +122,8 @@ internal static unsafe class FusedSoftmaxLoss
                     part.AddTo(embeddingGradient, biasGradient);
                 }
 
+                for (var term = 0; term < repeats?.Gradient.Length; term++)
+                    repeats.Gradient[term] = (float)(parts.Sum(part => part.RepeatGradient[term]) * scale);
                 Scale(embeddingGradient, (long)_items * _width, scale);
                 Scale(biasGradient, _items, scale);
                 Scale(queryGradient, (long)_rows * _width, scale);
@@ -146,7 +168,7 @@ internal static unsafe class FusedSoftmaxLoss
         }
 
         /// <summary>One thread's rows.</summary>
-        private sealed class Part(Work work, int from, int to) : IDisposable
+        private sealed class Part(Work work, int from, int to, Repeats? repeats) : IDisposable
         {
             // A cache line more than a multiple of the page: rows would share the cache's sets.
             private readonly nint _stride = work._paddedItems + 16;
@@ -156,7 +178,12 @@ internal static unsafe class FusedSoftmaxLoss
             private readonly NativeFloats _embeddingGradient = new((long)work._paddedItems * work._paddedWidth);
             private readonly NativeFloats _biasGradient = new(work._paddedItems);
 
+            private readonly RepeatedItems? _repeated = repeats is null ? null : new(work._items);
+
             public double Loss { get; private set; }
+
+            /// <summary>[D], over the rows so far.</summary>
+            public double[] RepeatGradient { get; } = new double[repeats?.Terms.Length ?? 0];
 
             public void Run(float* query, long[] targets, float* queryGradient)
             {
@@ -205,12 +232,21 @@ internal static unsafe class FusedSoftmaxLoss
                 {
                     var x = _logits.Pointer + (r * _stride);
                     var target = (int)targets[row + r];
+                    if (_repeated is not null)
+                    {
+                        _repeated.Fill(repeats!.Past.Read(row + r));
+                        foreach (var item in _repeated.Items)
+                            x[item] += repeats.Terms[_repeated.TermOf(item)];
+                    }
+
                     var logit = x[target];
                     var (max, sum) = SoftmaxKernel.Exponentials(x, items);
                     Loss += Math.Log(sum) + max - logit;
                     SoftmaxKernel.ScaleAndAdd(x, 1 / sum, _biasGradient.Pointer, items);
                     x[target] -= 1;
                     _biasGradient.Pointer[target] -= 1;
+                    foreach (var item in _repeated?.Items ?? [])
+                        RepeatGradient[_repeated!.TermOf(item)] += x[item];
                 }
 
                 // 3. dq = P·E.

@@ -26,8 +26,8 @@ internal static class MultiTaskLoss
             var rows = batch.Tasks[k];
             (losses[k], var part) = rows.Task.Kind switch
             {
-                TaskKind.NextItem when nextItem is not null => nextItem.Compute(output, model.Heads, rows.Targets),
-                TaskKind.NextItem => FusedSoftmaxLoss.Compute(output, model.Heads.OutputEmbedding, model.Heads.ItemBias, rows.Targets),
+                TaskKind.NextItem when nextItem is not null => nextItem.Compute(output, model.Heads, rows),
+                TaskKind.NextItem => FusedSoftmaxLoss.Compute(output, model.Heads, rows),
                 TaskKind.Binary => WithValue(F.binary_cross_entropy_with_logits(output.squeeze(1), tensor(rows.Labels))),
                 TaskKind.Regression => WithValue(F.mse_loss(output.squeeze(1), tensor(Array.ConvertAll(rows.Labels, rows.Task.Standardize)))),
                 TaskKind.Multiclass => WithValue(F.cross_entropy(output, tensor(Array.ConvertAll(rows.Labels, label => (long)label)))),

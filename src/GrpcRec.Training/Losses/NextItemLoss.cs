@@ -1,4 +1,5 @@
 using GrpcRec.Engine.Models;
+using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -25,14 +26,13 @@ internal abstract class NextItemLoss
     }
 
     /// <param name="query">[N, E]</param>
-    /// <param name="targets">[N] items.</param>
+    /// <param name="rows">[N] their targets, and what was read before each.</param>
     /// <returns>The mean loss, and a scalar whose gradient is the loss's (its value may not be). Of the caller's scope.</returns>
-    public abstract (double Loss, Tensor Part) Compute(Tensor query, TaskHeads heads, long[] targets);
+    public abstract (double Loss, Tensor Part) Compute(Tensor query, TaskHeads heads, LabelledRows rows);
 
     private sealed class FullSoftmaxLoss : NextItemLoss
     {
-        public override (double Loss, Tensor Part) Compute(Tensor query, TaskHeads heads, long[] targets) =>
-            FusedSoftmaxLoss.Compute(query, heads.OutputEmbedding, heads.ItemBias, targets);
+        public override (double Loss, Tensor Part) Compute(Tensor query, TaskHeads heads, LabelledRows rows) => FusedSoftmaxLoss.Compute(query, heads, rows);
     }
 }
 

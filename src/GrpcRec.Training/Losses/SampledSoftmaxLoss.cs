@@ -1,3 +1,4 @@
+using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,9 +14,10 @@ internal sealed class SampledSoftmaxLoss(NegativeSampler sampler) : NextItemLoss
 {
     public override void Draw() => sampler.Draw();
 
-    public override (double Loss, Tensor Part) Compute(Tensor query, TaskHeads heads, long[] targets)
+    public override (double Loss, Tensor Part) Compute(Tensor query, TaskHeads heads, LabelledRows rows)
     {
         using var scope = NewDisposeScope();
+        var targets = rows.Targets;
         var (target, drawn) = SampledScores.Compute(query, heads, targets, sampler.Sample);
         var corrected = where(sampler.Hits(targets), tensor(float.NegativeInfinity), drawn - tensor(sampler.LogExpected));
         var loss = (cat([target, corrected], 1).logsumexp(1) - target.squeeze(1)).mean();

@@ -26,6 +26,9 @@ internal sealed class TaskHeads(ModelParameters parameters, double dropout)
     /// <summary>[V]</summary>
     public Tensor ItemBias => parameters[ModelTensors.NextItemBias];
 
+    /// <summary>[D]; null: the model has none.</summary>
+    public Tensor? RepeatTerm => parameters.Has(ModelTensors.RepeatTerm) ? parameters[ModelTensors.RepeatTerm] : null;
+
     /// <param name="x">[N, S] of the trunk for a task with a candidate, [N, H] hidden state for one without.</param>
     /// <returns>[N, C] logits.</returns>
     public Tensor Logits(string task, Tensor x)

@@ -13,11 +13,29 @@ internal sealed class ExactModel(ModelArtifact model)
 
     public double[] Hidden((int Item, int Behavior)[] events) => _hidden.Hidden(events);
 
+    /// <param name="past">What was read: of the last events the items have terms.</param>
+    public double NextItem(double[] hidden, int item, (int Item, int Behavior)[] past) => NextItem(hidden, item) + Repeated(item, past);
+
+    private double Repeated(int item, (int Item, int Behavior)[] past)
+    {
+        var since = past.Reverse().Take(model.Manifest.MaxSequenceLength).ToList().FindIndex(one => one.Item == item);
+        return since < 0 || !model.HasTensor(ModelTensors.RepeatTerm) ? 0 : model.Weights(ModelTensors.RepeatTerm)[(int)Math.Floor(Math.Log2(since + 1))];
+    }
+
     public double NextItem(double[] hidden, int item)
     {
         var table = _encoder.TiedItemEmbedding ? ModelTensors.ItemEmbedding : ModelTensors.NextItemEmbedding;
         var query = _tensors.Affine(ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias, hidden);
         return query.Zip(_tensors.Row(table, item, _encoder.EmbeddingSize), (q, e) => q * e).Sum() + model.Weights(ModelTensors.NextItemBias)[item];
+    }
+
+    /// <param name="request">Indices of the request's features; none given: all 0.</param>
+    public double[] Candidate(double[] hidden, int item, (int Item, int Behavior)[] past, params int[] request)
+    {
+        var logits = Candidate(hidden, item, request);
+        var next = model.Manifest.Tasks.Where(task => task.NeedsCandidate).TakeWhile(task => task.Kind != TaskKind.NextItem).Sum(task => task.OutputWidth);
+        logits[next] += Repeated(item, past);
+        return logits;
     }
 
     /// <param name="request">Indices of the request's features; none given: all 0.</param>

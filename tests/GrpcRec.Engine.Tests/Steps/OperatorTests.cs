@@ -37,15 +37,15 @@ public sealed class OperatorTests
             engine.ScoreSequence(slots[n], sequenceLogits);
             Close(exact.Sequence(h), sequenceLogits);
             engine.ScoreCatalog(slots[n], catalog);
-            Close([.. items.Select(item => exact.NextItem(h, item))], catalog);
+            Close([.. items.Select(item => exact.NextItem(h, item, sequences[n]))], catalog);
             // Candidate counts around the row blocks of 6 and the tile of 48.
             var some = items.Take(Math.Min(items.Length, 1 + (n * 9))).ToArray();
             var logits = new float[some.Length * engine.CandidateWidth];
             engine.ScoreCandidates(slots[n], some, logits);
-            Close([.. some.SelectMany(item => exact.Candidate(h, item))], logits);
+            Close([.. some.SelectMany(item => exact.Candidate(h, item, sequences[n]))], logits);
             var request = OperatorCases.Request(shape, n);
             engine.ScoreCandidates(slots[n], request, some, logits);
-            Close([.. some.SelectMany(item => exact.Candidate(h, item, request))], logits);
+            Close([.. some.SelectMany(item => exact.Candidate(h, item, sequences[n], request))], logits);
         }
     }
 

@@ -60,6 +60,7 @@ public class EngineParityTests
     private static readonly Dictionary<string, ArchitecturePlan> Networks = new()
     {
         ["gru"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 33, Layers = 2, Trunk = TrunkKind.Mmoe, SharedExperts = 3 },
+        ["gru with terms of repeated items"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 20, RepeatTerms = true },
         ["gru of whole blocks"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 64, TiedItemEmbedding = false },
         ["gru of one unit"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 1, Layers = 3 },
         ["gru, reset before the product"] = new() { Encoder = EncoderKind.Gru, ResetPlacement = ResetPlacement.BeforeProduct, HiddenSize = 21, Layers = 2, Trunk = TrunkKind.Cgc, SharedExperts = 1, TaskExperts = 3 },
@@ -167,10 +168,10 @@ public class EngineParityTests
             AssertClose($"state {t}", states[t, 0], hidden);
         }
 
-        AssertLogits(model, engine, slot, states[steps - 1], inputs.RequestOf(steps));
+        AssertLogits(model, engine, slot, states[steps - 1], inputs.RequestOf(steps), data.ItemIds[..steps]);
     }
 
-    private static void AssertLogits(MultiTaskModel model, IStepEngine engine, Slot slot, Tensor h, int[] request)
+    private static void AssertLogits(MultiTaskModel model, IStepEngine engine, Slot slot, Tensor h, int[] request, int[] read)
     {
         var manifest = model.Parameters.Manifest;
         var all = arange(manifest.CatalogSize, ScalarType.Int64);
@@ -187,6 +188,14 @@ public class EngineParityTests
             if (task.Kind == TaskKind.NextItem)
             {
                 var expected = addmm(model.Heads.ItemBias, model.Heads.NextItemQuery(h), model.Heads.OutputEmbedding.t(), 1, 1);
+                if (model.Heads.RepeatTerm is { } terms)
+                {
+                    // What stands among the last events read, by its last one.
+                    expected = expected.clone();
+                    foreach (var item in read.TakeLast(manifest.MaxSequenceLength).Distinct())
+                        expected[item] = expected[item] + terms[(long)Math.Log2(read.Length - Array.LastIndexOf(read, item))];
+                }
+
                 var catalog = new float[manifest.CatalogSize];
                 engine.ScoreCatalog(slot, catalog);
                 AssertClose(task.Name, expected, catalog);

@@ -21,6 +21,31 @@ public class EventWindowTests
         });
 
     [Fact]
+    public void ForTraining_CutAtRandom_UsesEveryTrainingTargetOnceWithItsContext() =>
+        Gen.Select(AnyData, Gen.Int[1, 12], Gen.Int[0, 11], Gen.Int).Sample((data, maxLength, context, seed) =>
+        {
+            var minContext = Math.Min(maxLength - 1, context);
+            var windows = EventWindow.ForTraining(data, maxLength, minContext, new Random(seed));
+            Assert.Equal(Targets(data, SplitRole.Train), Covered(data, windows, SplitRole.Train));
+            foreach (var window in windows)
+            {
+                Assert.InRange(window.Length, 1, maxLength);
+                var available = window.FirstTarget - data.Offsets[window.Sequence];
+                Assert.True(window.FirstTarget - window.Start >= Math.Min(available, minContext));
+            }
+        });
+
+    [Fact]
+    public void ForTraining_CutAtRandom_CutsLongSequencesElsewhereAndLeavesShortOnesWhole()
+    {
+        var data = TinyData.Cycle(sequences: 30, length: 25);
+        HashSet<int> Starts(int maxLength, int seed) => [.. EventWindow.ForTraining(data, maxLength, 0, new Random(seed)).Select(window => window.Start)];
+        Assert.NotEqual(Starts(7, seed: 1), Starts(7, seed: 2));
+        Assert.Equal(Starts(7, seed: 1), Starts(7, seed: 1));
+        Assert.Equal(Starts(24, seed: 1), Starts(24, seed: 2));
+    }
+
+    [Fact]
     public void ForEvaluation_AnyRoles_ScoresEveryTargetOnceWithItsContext() =>
         Gen.Select(AnyData, Gen.Int[1, 12], Gen.Int[1, 12]).Sample((data, maxLength, context) =>
         {

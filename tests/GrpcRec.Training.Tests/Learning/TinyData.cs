@@ -49,6 +49,15 @@ internal static class TinyData
         return data;
     }
 
+    /// <summary>One sequence of these items, all but the first to be learnt.</summary>
+    public static SequenceDataset Of(int[] itemIds, int items)
+    {
+        var data = Cycle(items, sequences: 1, length: itemIds.Length, behaviors: 1);
+        itemIds.CopyTo(data.ItemIds, 0);
+        Array.Fill(data.Roles, SplitRole.Train, 1, itemIds.Length - 1);
+        return data;
+    }
+
     /// <summary>
     /// The same with something to read beside items and behaviours: a page of three, or none; an age band, by user; gaps of a second or of an
     /// hour; values from 0 to 100, sometimes none. Nothing hangs on them.
