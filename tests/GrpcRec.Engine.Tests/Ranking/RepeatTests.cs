@@ -1,6 +1,8 @@
+using GrpcRec.Engine.Cuda;
 using GrpcRec.Engine.Models;
 using GrpcRec.Engine.Ranking;
 using GrpcRec.Engine.Steps;
+using GrpcRec.Engine.Tests.Cuda;
 using GrpcRec.Engine.Tests.Models;
 using GrpcRec.Engine.Tests.Steps;
 
@@ -79,6 +81,30 @@ public sealed class RepeatTests
         engine.ScoreCatalog(slot, again);
         Assert.Equal(fresh, again);
         Assert.Throws<InvalidOperationException>(() => engine.Rank([new RankQuery { Slot = new Slot(-1), K = 1 }]));
+    }
+
+    [Fact]
+    public void ScoreCatalog_AfterALossOfTheDevice_IsThatOfWhatWasReadSince()
+    {
+        var model = RandomModel.Create(Shape);
+        var lost = new LosableEngine(StepEngineFactory.OfKind(model, new EngineOptions { Kind = EngineKind.Scalar, SlotCapacity = 2 }));
+        using var engine = new RepeatEngine(new CudaFailover(model, new EngineOptions { Kind = EngineKind.Scalar, SlotCapacity = 2, Cuda = new() { OnLoss = DeviceLossAction.Cpu } }, () => lost), model);
+        using var plain = OperatorCases.Create(model, Backend.Scalar);
+        Assert.True(engine.TryRent(out var before));
+        engine.Step([new StepEvent(before, 5, 0)]);
+        lost.IsLost = true;
+        Assert.ThrowsAny<EngineLostException>(() => engine.Step([new StepEvent(before, 6, 0)]));
+        engine.Return(before);
+
+        Assert.True(engine.TryRent(out var after) && plain.TryRent(out var other));
+        engine.Step([new StepEvent(after, 7, 0)]);
+        plain.Step([new StepEvent(other, 7, 0)]);
+
+        var (ours, theirs) = (new float[Shape.Catalog], new float[Shape.Catalog]);
+        engine.ScoreCatalog(after, ours);
+        plain.ScoreCatalog(other, theirs);
+        for (var item = 0; item < ours.Length; item++)
+            Assert.Equal(theirs[item], ours[item], 1e-4f);
     }
 
     [Theory]

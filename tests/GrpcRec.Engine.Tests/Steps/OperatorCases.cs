@@ -89,8 +89,8 @@ public static class OperatorCases
         ModelShape.Bag(18, layers: 2) with { Trunk = TrunkKind.Stem, Experts = 2 },
     ];
 
-    /// <summary>Those of one kind of encoder that every engine has a trunk for.</summary>
-    public static IEnumerable<ModelShape> OfKind(EncoderKind kind) => Shapes.Where(shape => shape.Kind == kind && shape.Experts == 0);
+    /// <summary>Those of one kind of encoder that every engine runs by itself.</summary>
+    public static IEnumerable<ModelShape> OfKind(EncoderKind kind) => Shapes.Where(shape => shape.Kind == kind && shape.Experts == 0 && !shape.Repeats);
 
     public static TheoryData<ModelShape, Backend> All
     {

@@ -28,7 +28,7 @@ public class NextItemLossTests
         for (var i = 0; i < draws; i++)
         {
             loss.Draw();
-            var (value, part) = loss.Compute(query, model.Heads, target);
+            var (value, part) = loss.Compute(query, model.Heads, Rows(target));
             part.Dispose();
             sum += Math.Exp(value);
         }
@@ -70,8 +70,8 @@ public class NextItemLossTests
         var logits = addmm(model.Heads.ItemBias, query, model.Heads.OutputEmbedding.t(), 1, 1)[0];
         double target = logits[2].item<float>(), drawn = logits[sampler.Sample[0]].item<float>();
 
-        var (plain, _) = new BprMaxLoss(sampler, penalty: 0).Compute(query, model.Heads, [2]);
-        var (penalised, _) = new BprMaxLoss(sampler, penalty: 0.5).Compute(query, model.Heads, [2]);
+        var (plain, _) = new BprMaxLoss(sampler, penalty: 0).Compute(query, model.Heads, Rows(2));
+        var (penalised, _) = new BprMaxLoss(sampler, penalty: 0.5).Compute(query, model.Heads, Rows(2));
 
         Assert.Equal(Math.Log(1 + Math.Exp(drawn - target)), plain, 1e-5);
         Assert.Equal(0.5 * drawn * drawn, penalised - plain, 1e-4);
@@ -89,7 +89,7 @@ public class NextItemLossTests
         NextItemLoss loss = kind == NextItemLossKind.BprMax ? new BprMaxLoss(sampler, 1) : new SampledSoftmaxLoss(sampler);
         var query = randn(2, 8).requires_grad_();
 
-        var (value, part) = loss.Compute(query, model.Heads, [2, 2]);
+        var (value, part) = loss.Compute(query, model.Heads, Rows(2, 2));
         part.backward();
 
         Assert.Equal(0, value, 1e-6);
@@ -115,6 +115,8 @@ public class NextItemLossTests
     }
 
     /// <summary>Twelve items of very unlike popularity.</summary>
+    private static LabelledRows Rows(params long[] targets) => new(null!, [], [], [], targets, [], null!);
+
     private static MultiTaskModel Model(out ItemCatalog items)
     {
         var data = TinyData.Cycle();
