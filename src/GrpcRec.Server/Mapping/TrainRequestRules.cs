@@ -31,8 +31,18 @@ static class TrainRequestRules
         ArchitectureRules.Check(request.Architecture, violations);
         if (request.Architecture is { } features) FeatureSpecRules.Check(features, request.Data?.Columns?.Contexts ?? [], violations);
         HyperparameterRules.Check(request.Hyperparameters, request.Architecture is { HasMaxSequenceLength: true } network ? network.MaxSequenceLength : DefaultSequenceLength, violations);
+        CheckRepeats(request, violations);
         CheckSplit(request.Split, violations);
         CheckBaseline(request, violations);
+    }
+
+    static void CheckRepeats(TrainRequest request, Violations violations)
+    {
+        if (request.Architecture is not { RepeatTerms: true }) return;
+        if (request.Tasks.Count > 0 && request.Tasks.All(task => task.Kind != TaskKind.NextItem))
+            violations.Add("architecture.repeat_terms", ViolationReason.NotAllowed, "belong to a next_item task, and no task is one: leave them out.");
+        if (request.Hyperparameters?.NextItemLoss is NextItemLoss.SampledSoftmax or NextItemLoss.BprMax)
+            violations.Add("architecture.repeat_terms", ViolationReason.NotAllowed, "are learnt by the full softmax alone: leave hyperparameters.next_item_loss out, or these.");
     }
 
     static void CheckBaseline(TrainRequest request, Violations violations)

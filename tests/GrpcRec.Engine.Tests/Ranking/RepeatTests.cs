@@ -96,7 +96,8 @@ public sealed class RepeatTests
         Assert.ThrowsAny<EngineLostException>(() => engine.Step([new StepEvent(before, 6, 0)]));
         engine.Return(before);
 
-        Assert.True(engine.TryRent(out var after) && plain.TryRent(out var other));
+        Assert.True(engine.TryRent(out var after));
+        Assert.True(plain.TryRent(out var other));
         engine.Step([new StepEvent(after, 7, 0)]);
         plain.Step([new StepEvent(other, 7, 0)]);
 

@@ -28,6 +28,12 @@ public class TrainingServiceTests
         request.Tasks.Add(tasks);
     }
 
+    static void Repeats(TrainRequest request, params TaskSpec[] tasks)
+    {
+        request.Architecture = new() { RepeatTerms = true };
+        request.Tasks.Add(tasks);
+    }
+
     /// <summary>One change for the worse each, the field at fault, the reason.</summary>
     static readonly (Action<TrainRequest> Spoil, string Field, string Reason)[] Mistakes =
     [
@@ -104,6 +110,8 @@ public class TrainingServiceTests
         (r => r.Architecture = new() { RequestFeatures = { new RequestFeatureSpec { Name = "tab" } } }, "architecture.request_features[0].name", "UNKNOWN_NAME"),
         (r => r.Architecture = new() { EventFeatures = { Enumerable.Range(0, 33).Select(i => new EventFeatureSpec(Gap) { Name = $"g{i}" }) } }, "architecture.event_features", "TOO_MANY"),
         (r => r.Architecture = new() { ItemTermRate = 1.5 }, "architecture.item_term_rate", "OUT_OF_RANGE"),
+        (r => (r.Architecture, r.Hyperparameters) = (new() { RepeatTerms = true }, new() { NextItemLoss = NextItemLoss.SampledSoftmax }), "architecture.repeat_terms", "NOT_ALLOWED"),
+        (r => Repeats(r, Task(TaskKind.Binary, new() { ValueAtLeast = 1 })), "architecture.repeat_terms", "NOT_ALLOWED"),
         (r => r.Architecture = new() { EmbeddingSize = 3 }, "architecture.embedding_size", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { HiddenSize = 1_025 }, "architecture.hidden_size", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { Layers = 5 }, "architecture.layers", "OUT_OF_RANGE"),

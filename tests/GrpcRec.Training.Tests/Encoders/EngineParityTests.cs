@@ -193,7 +193,7 @@ public class EngineParityTests
                     // What stands among the last events read, by its last one.
                     expected = expected.clone();
                     foreach (var item in read.TakeLast(manifest.MaxSequenceLength).Distinct())
-                        expected[item] = expected[item] + terms[(long)Math.Log2(read.Length - Array.LastIndexOf(read, item))];
+                        expected[0, item] = expected[0, item] + terms[(long)Math.Log2(read.Length - Array.LastIndexOf(read, item))];
                 }
 
                 var catalog = new float[manifest.CatalogSize];

@@ -21,7 +21,7 @@ public sealed class FeatureTests
         return plan with
         {
             Architecture = plan.Architecture with { EventFeatures = network.EventFeatures, RequestFeatures = network.RequestFeatures, ItemTerms = network.ItemTerms, ItemTermRate = network.ItemTermRate },
-            Optimization = plan.Optimization with { Epochs = epochs, Patience = epochs },
+            Optimization = plan.Optimization with { Epochs = epochs, Patience = epochs, LearningRate = 5e-3 },
         };
     }
 
