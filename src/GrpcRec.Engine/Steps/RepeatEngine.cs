@@ -19,7 +19,6 @@ internal sealed class RepeatEngine : IStepEngine
     private readonly long[] _counts;
 
     private readonly RepeatedItems _repeated;
-    private readonly List<RankQuery> _queries = [];
 
     /// <param name="engine">Taken over: disposed of with this one.</param>
     public RepeatEngine(IStepEngine engine, ModelArtifact artifact)
@@ -102,19 +101,18 @@ internal sealed class RepeatEngine : IStepEngine
     public void Rank(ReadOnlySpan<RankQuery> queries)
     {
         // 1. For each query one of what is new to the sequence, and one of what it has, where that leaves something.
-        _queries.Clear();
+        var news = new RankQuery[queries.Length];
         var repeats = new RankQuery?[queries.Length];
         for (var n = 0; n < queries.Length; n++)
         {
             var query = queries[n];
             Look(query.Slot);
-            int[] left = [.. _repeated.Items.Where(item => Array.BinarySearch(query.Excluded, item) < 0 && (query.Filter?.AllowedItems is not { } allowed || Array.BinarySearch(allowed, item) >= 0)).Order()];
-            _queries.Add(new RankQuery { Slot = query.Slot, K = query.K, Excluded = left.Length == 0 ? query.Excluded : [.. query.Excluded.Concat(left).Order()], Filter = query.Filter });
-            if (left.Length > 0)
-                repeats[n] = new RankQuery { Slot = query.Slot, K = left.Length, Filter = (query.Filter ?? new RankFilter()) with { AllowedItems = left } };
+            int[] own = [.. _repeated.Items.Where(item => IsAsked(query, item)).Order()];
+            news[n] = new RankQuery { Slot = query.Slot, K = query.K, Excluded = own.Length == 0 ? query.Excluded : [.. query.Excluded.Concat(own).Order()], Filter = query.Filter };
+            if (own.Length > 0)
+                repeats[n] = new RankQuery { Slot = query.Slot, K = own.Length, Filter = (query.Filter ?? new RankFilter()) with { AllowedItems = own } };
         }
 
-        var news = _queries.ToArray();
         _engine.Rank([.. news, .. repeats.OfType<RankQuery>()]);
 
         // 2. Merge.
@@ -123,6 +121,10 @@ internal sealed class RepeatEngine : IStepEngine
     }
 
     public void Dispose() => _engine.Dispose();
+
+    /// <summary>By the query's lists of items; of its categories the engine judges.</summary>
+    private static bool IsAsked(RankQuery query, int item) =>
+        Array.BinarySearch(query.Excluded, item) < 0 && (query.Filter?.AllowedItems is not { } allowed || Array.BinarySearch(allowed, item) >= 0);
 
     private RankedItem[] Merge(RankQuery query, RankedItem[] news, RankedItem[] repeats)
     {
