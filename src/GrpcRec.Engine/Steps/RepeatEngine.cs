@@ -102,7 +102,7 @@ internal sealed class RepeatEngine : IStepEngine
     {
         // 1. For each query one of what is new to the sequence, and one of what it has, where that leaves something.
         var news = new RankQuery[queries.Length];
-        var repeats = new RankQuery?[queries.Length];
+        var repeats = new (RankQuery Query, float[] Terms)?[queries.Length];
         for (var n = 0; n < queries.Length; n++)
         {
             var query = queries[n];
@@ -110,14 +110,14 @@ internal sealed class RepeatEngine : IStepEngine
             int[] own = [.. _repeated.Items.Where(item => IsAsked(query, item)).Order()];
             news[n] = new RankQuery { Slot = query.Slot, K = query.K, Excluded = own.Length == 0 ? query.Excluded : [.. query.Excluded.Concat(own).Order()], Filter = query.Filter };
             if (own.Length > 0)
-                repeats[n] = new RankQuery { Slot = query.Slot, K = own.Length, Filter = (query.Filter ?? new RankFilter()) with { AllowedItems = own } };
+                repeats[n] = (new RankQuery { Slot = query.Slot, K = own.Length, Filter = (query.Filter ?? new RankFilter()) with { AllowedItems = own } }, Array.ConvertAll(own, TermOf));
         }
 
-        _engine.Rank([.. news, .. repeats.OfType<RankQuery>()]);
+        _engine.Rank([.. news, .. repeats.Where(repeat => repeat is not null).Select(repeat => repeat!.Value.Query)]);
 
         // 2. Merge.
         for (var n = 0; n < queries.Length; n++)
-            queries[n].Result = repeats[n] is { } repeat ? Merge(queries[n], news[n].Result, repeat.Result) : news[n].Result;
+            queries[n].Result = repeats[n] is { } repeat ? Merge(queries[n].K, news[n].Result, repeat.Query, repeat.Terms) : news[n].Result;
     }
 
     public void Dispose() => _engine.Dispose();
@@ -126,12 +126,13 @@ internal sealed class RepeatEngine : IStepEngine
     private static bool IsAsked(RankQuery query, int item) =>
         Array.BinarySearch(query.Excluded, item) < 0 && (query.Filter?.AllowedItems is not { } allowed || Array.BinarySearch(allowed, item) >= 0);
 
-    private RankedItem[] Merge(RankQuery query, RankedItem[] news, RankedItem[] repeats)
+    /// <param name="terms">Of the items that the repeats were asked among, in their order.</param>
+    private static RankedItem[] Merge(int k, RankedItem[] news, RankQuery repeats, float[] terms)
     {
-        Look(query.Slot);
-        RankedItem[] all = [.. news, .. repeats.Select(ranked => ranked with { Score = ranked.Score + TermOf(ranked.Item) })];
+        var items = repeats.Filter!.AllowedItems!;
+        RankedItem[] all = [.. news, .. repeats.Result.Select(ranked => ranked with { Score = ranked.Score + terms[Array.BinarySearch(items, ranked.Item)] })];
         Array.Sort(all, (a, b) => b.Score.CompareTo(a.Score) is var byScore && byScore != 0 ? byScore : a.Item.CompareTo(b.Item));
-        return all.Length <= query.K ? all : all[..query.K];
+        return all.Length <= k ? all : all[..k];
     }
 
     /// <summary>0 of an item that the sequence does not have.</summary>

@@ -8,8 +8,8 @@ internal sealed class OnnxBag(OnnxGraph graph) : OnnxEncoder(graph)
     public override void Build()
     {
         // 1. Which places of [B, T] hold an event.
-        var places = Graph.Unsqueeze(Graph.Places(Longest()), 0);
-        var lengths = LengthColumn();
+        var places = Graph.Unsqueeze(Graph.Places(Longest(Graph)), 0);
+        var lengths = LengthColumn(Graph);
         var present = Graph.ToFloat(Graph.Node("Less", [places, lengths]));
 
         // 2. Their mean [B, I]; of none it is zero.

@@ -10,7 +10,7 @@ internal sealed class OnnxConvolution(OnnxGraph graph) : OnnxEncoder(graph)
     public override void Build()
     {
         // 1. The window's places [B, L] in each sequence: length - L … length - 1; negative where there was no event yet.
-        var places = Graph.Node("Sub", [LengthColumn(), Offsets()]);
+        var places = Graph.Node("Sub", [LengthColumn(Graph), Offsets()]);
         var present = Graph.ToFloat(Graph.Node("GreaterOrEqual", [places, Graph.Integers(0)]));
         places = Graph.Node("Max", [places, Graph.Integers(0)]);
 

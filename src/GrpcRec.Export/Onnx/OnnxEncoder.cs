@@ -55,12 +55,8 @@ internal abstract class OnnxEncoder(OnnxGraph graph)
     }
 
     /// <summary>The lengths as int64 [B, 1].</summary>
-    protected string LengthColumn() => LengthColumn(Graph);
+    public static string LengthColumn(OnnxGraph graph) => graph.Unsqueeze(graph.ToInt64(Lengths), 1);
 
     /// <summary>T as a scalar.</summary>
-    protected string Longest() => Longest(Graph);
-
     public static string Longest(OnnxGraph graph) => graph.Node("Gather", [graph.Node("Shape", [ItemIds]), graph.Integer(1)], null, OnnxGraph.Attribute("axis", 0));
-
-    public static string LengthColumn(OnnxGraph graph) => graph.Unsqueeze(graph.ToInt64(Lengths), 1);
 }

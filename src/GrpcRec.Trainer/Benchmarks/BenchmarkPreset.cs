@@ -43,7 +43,7 @@ sealed record BenchmarkPreset
             Tasks = NextItemAlone,
             // Seen items are masked, but a state that need not push them down has more room for the others.
             Architecture = new() { EmbeddingSize = 64, HiddenSize = 128, MaxSequenceLength = 200, RepeatTerms = true },
-            Optimization = new() { Epochs = 60, BatchSize = 64, LearningRate = 3e-3, Patience = 6, MaxDuration = TimeSpan.FromMinutes(40) },
+            Optimization = new() { Epochs = 60, BatchSize = 64, LearningRate = 3e-3, Patience = 6, MaxDuration = TimeSpan.FromMinutes(45) },
             Evaluation = new() { MaskSeen = true },
         },
         new()

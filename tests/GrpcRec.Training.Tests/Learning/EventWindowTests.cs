@@ -27,12 +27,7 @@ public class EventWindowTests
             var minContext = Math.Min(maxLength - 1, context);
             var windows = EventWindow.ForTraining(data, maxLength, minContext, new Random(seed));
             Assert.Equal(Targets(data, SplitRole.Train), Covered(data, windows, SplitRole.Train));
-            foreach (var window in windows)
-            {
-                Assert.InRange(window.Length, 1, maxLength);
-                var available = window.FirstTarget - data.Offsets[window.Sequence];
-                Assert.True(window.FirstTarget - window.Start >= Math.Min(available, minContext));
-            }
+            AssertContexts(data, windows, maxLength, minContext);
         });
 
     [Fact]
@@ -52,12 +47,7 @@ public class EventWindowTests
             var minContext = Math.Min(maxLength, context);
             var windows = EventWindow.ForEvaluation(data, SplitRole.Test, maxLength, minContext);
             Assert.Equal(Targets(data, SplitRole.Test), Covered(data, windows, SplitRole.Test));
-            foreach (var window in windows)
-            {
-                Assert.InRange(window.Length, 1, maxLength);
-                var available = window.FirstTarget - data.Offsets[window.Sequence];
-                Assert.True(window.FirstTarget - window.Start >= Math.Min(available, minContext));
-            }
+            AssertContexts(data, windows, maxLength, minContext);
         });
 
     [Fact]
@@ -78,6 +68,16 @@ public class EventWindowTests
         Assert.Equal(windows.OrderBy(w => w.Start), batches.SelectMany(b => b).OrderBy(w => w.Start));
         Assert.Equal(batches.SelectMany(b => b).Select(w => w.Length).Order(), batches.SelectMany(b => b).Select(w => w.Length));
         Assert.All(batches, batch => Assert.True(batch.Length * batch[^1].Length <= 8 * 7));
+    }
+
+    private static void AssertContexts(SequenceDataset data, List<EventWindow> windows, int maxLength, int minContext)
+    {
+        foreach (var window in windows)
+        {
+            Assert.InRange(window.Length, 1, maxLength);
+            var available = window.FirstTarget - data.Offsets[window.Sequence];
+            Assert.True(window.FirstTarget - window.Start >= Math.Min(available, minContext));
+        }
     }
 
     private static List<int> Targets(SequenceDataset data, SplitRole role) =>
