@@ -28,13 +28,13 @@ public sealed unsafe class CpuEngine : IStepEngine
     private readonly CatalogScan _scan;
     private readonly CpuHeads _heads;
     private readonly RequestEmbedding _requests;
-    private readonly int _kinds;
+    private readonly int _kinds, _stateFloats;
 
     // The events of one call to Step, as runs of one.
     private readonly EventRun[] _runs = new EventRun[TileRows];
     private readonly int[] _items = new int[TileRows], _itemBehaviors = new int[TileRows];
 
-    // [capacity, StateFloats].
+    // [capacity, encoder's state ‖ memory].
     private readonly AlignedBuffer _states;
     private bool _disposed;
 
@@ -50,11 +50,12 @@ public sealed unsafe class CpuEngine : IStepEngine
         _kinds = new EventKinds(artifact.Manifest).Count;
         _requests = new RequestEmbedding(artifact);
         _model = CpuModelCache.Acquire(artifact, options);
+        _stateFloats = _model.Encoder.StateFloats + (_model.Heads.Memory?.StateFloats ?? 0);
         var before = AlignedBuffer.HeldByThread;
         try
         {
             // A slot is cleared when it is rented.
-            _states = new AlignedBuffer((long)options.SlotCapacity * _model.Encoder.StateFloats, cleared: false);
+            _states = new AlignedBuffer((long)options.SlotCapacity * _stateFloats, cleared: false);
         }
         catch
         {
@@ -68,7 +69,7 @@ public sealed unsafe class CpuEngine : IStepEngine
         _heads = new CpuHeads(_model, _scratch, _scan, _layout);
         Memory = new EngineMemory
         {
-            BytesPerSlot = _model.Encoder.StateFloats * sizeof(float),
+            BytesPerSlot = _stateFloats * sizeof(float),
             SlotBytes = _states.Bytes,
             BytesPerItem = _model.ItemBytes / _layout.CatalogSize,
             ItemBytes = _model.ItemBytes,
@@ -116,7 +117,7 @@ public sealed unsafe class CpuEngine : IStepEngine
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (!_slots.TryRent(out slot))
             return false;
-        new Span<float>(State(slot), _model.Encoder.StateFloats).Clear();
+        new Span<float>(State(slot), _stateFloats).Clear();
         return true;
     }
 
@@ -159,7 +160,7 @@ public sealed unsafe class CpuEngine : IStepEngine
     public void ReadHidden(Slot slot, Span<float> hidden)
     {
         HeadLayout.CheckLength(hidden.Length, HiddenSize, nameof(hidden));
-        new ReadOnlySpan<float>(Top(slot), HiddenSize).CopyTo(hidden);
+        new ReadOnlySpan<float>(Top(slot).Hidden, HiddenSize).CopyTo(hidden);
         GC.KeepAlive(this);
     }
 
@@ -168,9 +169,9 @@ public sealed unsafe class CpuEngine : IStepEngine
         var top = Top(slot);
         _layout.CheckRequest(request);
         _layout.CheckCandidates(items, logits.Length);
-        var state = Widened(top);
-        _requests.CopyTo(request, new Span<float>(state + _model.Hidden, _model.State - _model.Hidden));
-        _heads.ScoreCandidates(state, items, logits);
+        var hidden = Widened(top.Hidden);
+        _requests.CopyTo(request, new Span<float>(hidden + _model.Hidden, _model.State - _model.Hidden));
+        _heads.ScoreCandidates(new SlotState(hidden, top.Memory), items, logits);
         GC.KeepAlive(this);
     }
 
@@ -178,7 +179,7 @@ public sealed unsafe class CpuEngine : IStepEngine
     {
         var top = Top(slot);
         HeadLayout.CheckLength(logits.Length, SequenceWidth, nameof(logits));
-        _heads.ScoreSequence(Widened(top), logits);
+        _heads.ScoreSequence(Widened(top.Hidden), logits);
         GC.KeepAlive(this);
     }
 
@@ -221,17 +222,22 @@ public sealed unsafe class CpuEngine : IStepEngine
         for (var r = 0; r < runs.Length; r++)
             states[r] = State(runs[r].Slot);
         _encoder.Advance(runs, states, items, behaviors);
+        if (_model.Heads.Memory is not { } memory)
+            return;
+        for (var r = 0; r < runs.Length; r++)
+            memory.Advance(states[r] + _model.Encoder.StateFloats, items.Slice(runs[r].Start, runs[r].Count));
     }
 
-    /// <summary>[StateFloats].</summary>
-    private float* State(Slot slot) => _states.Pointer + ((long)slot.Index * _model.Encoder.StateFloats);
+    /// <summary>[_stateFloats].</summary>
+    private float* State(Slot slot) => _states.Pointer + ((long)slot.Index * _stateFloats);
 
-    /// <summary>[H] the encoder's output for a rented slot.</summary>
-    private float* Top(Slot slot)
+    /// <summary>Of a rented slot.</summary>
+    private SlotState Top(Slot slot)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         _slots.Check(slot);
-        return _encoder.Hidden(State(slot));
+        var state = State(slot);
+        return new SlotState(_encoder.Hidden(state), state + _model.Encoder.StateFloats);
     }
 
     /// <summary>[H + R padded to 64] a copy, zero past H, for products that read whole blocks.</summary>

@@ -23,7 +23,7 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
         foreach (var task in artifact.Manifest.Tasks)
         {
             if (task.Kind == TaskKind.NextItem)
-                AddNextItem(artifact);
+                AddNextItem(artifact, task);
             else
                 _tasks.Add(task.Name, PackTask(artifact, task));
         }
@@ -38,6 +38,9 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
 
     /// <summary>[NextProjection.Width].</summary>
     public AlignedBuffer? NextProjectionBias { get; private set; }
+
+    /// <summary>Null: the query has no part of the items read.</summary>
+    public ItemMemory? Memory { get; private set; }
 
     /// <summary>Output embeddings, 64 items a block: [V/64, E, 64].</summary>
     public PackedMatrix? NextItems { get; private set; }
@@ -74,12 +77,13 @@ internal sealed unsafe class CpuHeadWeights : IDisposable
             part?.Dispose();
     }
 
-    private void AddNextItem(ModelArtifact artifact)
+    private void AddNextItem(ModelArtifact artifact, TaskManifest task)
     {
         var embedding = artifact.Manifest.Encoder.EmbeddingSize;
         NextEmbedding = artifact.WeightArray(artifact.Manifest.Encoder.TiedItemEmbedding ? ModelTensors.ItemEmbedding : ModelTensors.NextItemEmbedding);
         NextProjection = PackedMatrix.FromRows(embedding, artifact.WeightArray(ModelTensors.NextItemProjectionWeight));
         NextProjectionBias = Padded(artifact.WeightArray(ModelTensors.NextItemProjectionBias));
+        Memory = task.ItemMemory ? new ItemMemory(artifact, NextEmbedding) : null;
         NextItems = PackedMatrix.FromRows(artifact.Manifest.CatalogSize, NextEmbedding);
         NextItemBias = Padded(artifact.WeightArray(ModelTensors.NextItemBias));
     }

@@ -13,16 +13,16 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
 
     public void Dispose() => _trunk?.Dispose();
 
-    /// <param name="hidden">[H + R padded to 64] the encoder's output ‖ the embeddings of the request's features, zero past them.</param>
+    /// <param name="state">Its hidden [H + R padded to 64]: the encoder's output ‖ the embeddings of the request's features, zero past them.</param>
     /// <param name="logits">[N, CandidateWidth].</param>
-    public void ScoreCandidates(float* hidden, ReadOnlySpan<int> items, Span<float> logits)
+    public void ScoreCandidates(SlotState state, ReadOnlySpan<int> items, Span<float> logits)
     {
         if (layout.HasNextItem)
-            ScoreNextItem(hidden, items, logits);
+            ScoreNextItem(state, items, logits);
         if (_trunk is null)
             return;
 
-        _trunk.Begin(hidden);
+        _trunk.Begin(state.Hidden);
         for (var done = 0; done < items.Length; done += CpuTrunk.TileRows)
         {
             var count = Math.Min(CpuTrunk.TileRows, items.Length - done);
@@ -53,9 +53,9 @@ internal sealed unsafe class CpuHeads(CpuModel model, CpuScratch scratch, Catalo
     /// The same sums in the same order as <see cref="CatalogScan"/>, so that a candidate's logit is bit-equal to its ranking score. Four
     /// items at a time: a single sum would wait for itself at every step.
     /// </summary>
-    private void ScoreNextItem(float* hidden, ReadOnlySpan<int> items, Span<float> logits)
+    private void ScoreNextItem(SlotState state, ReadOnlySpan<int> items, Span<float> logits)
     {
-        var query = scan.Query(hidden);
+        var query = scan.Query(state);
         var depth = model.Embedding;
         var bias = _weights.NextItemBias!.Pointer;
         var rows = stackalloc float*[4];

@@ -18,9 +18,9 @@ public sealed class ScalarEngine : IStepEngine
     private readonly ScalarTrunk _trunk;
     private readonly HeadLayout _heads;
     private readonly SlotTable _slots;
-    private readonly int _kinds, _e, _h;
+    private readonly int _kinds, _e, _h, _stateLength;
 
-    // [capacity, StateLength].
+    // [capacity, encoder's state ‖ memory].
     private readonly double[] _states;
 
     /// <exception cref="EngineException">The slots' states are more than one array holds, or a reduced precision is asked for.</exception>
@@ -40,9 +40,10 @@ public sealed class ScalarEngine : IStepEngine
         _slots = new SlotTable(options.SlotCapacity);
         _kinds = new EventKinds(artifact.Manifest).Count;
         (_e, _h) = (encoder.EmbeddingSize, encoder.HiddenSize);
-        if ((long)options.SlotCapacity * _encoder.StateLength > Array.MaxLength)
-            throw new EngineException($"SlotCapacity {options.SlotCapacity} with states of {_encoder.StateLength} numbers is more than the scalar engine holds; at most {Array.MaxLength / _encoder.StateLength} slots");
-        _states = new double[options.SlotCapacity * _encoder.StateLength];
+        _stateLength = _encoder.StateLength + (_tensors.Has(ModelTensors.MemoryGain) ? _e : 0);
+        if ((long)options.SlotCapacity * _stateLength > Array.MaxLength)
+            throw new EngineException($"SlotCapacity {options.SlotCapacity} with states of {_stateLength} numbers is more than the scalar engine holds; at most {Array.MaxLength / _stateLength} slots");
+        _states = new double[options.SlotCapacity * _stateLength];
     }
 
     public string Name => "cpu-scalar";
@@ -75,7 +76,7 @@ public sealed class ScalarEngine : IStepEngine
     {
         _slots.Check(events, CatalogSize, _kinds);
         foreach (var e in events)
-            _encoder.Step(State(e.Slot), e.Item, e.Behavior);
+            Step(State(e.Slot), e.Item, e.Behavior);
     }
 
     public void Advance(ReadOnlySpan<EventRun> runs, ReadOnlySpan<int> items, ReadOnlySpan<int> behaviors)
@@ -84,7 +85,7 @@ public sealed class ScalarEngine : IStepEngine
         foreach (var run in runs)
         {
             for (var i = run.Start; i < run.Start + run.Count; i++)
-                _encoder.Step(State(run.Slot), items[i], behaviors[i]);
+                Step(State(run.Slot), items[i], behaviors[i]);
         }
     }
 
@@ -100,7 +101,7 @@ public sealed class ScalarEngine : IStepEngine
         _heads.CheckCandidates(items, logits.Length);
         var h = Top(slot);
         double[] state = [.. h, .. _tensors.Request(request)];
-        var query = _heads.HasNextItem ? NextItemQuery(h) : [];
+        var query = _heads.HasNextItem ? NextItemQuery(slot) : [];
         for (var n = 0; n < items.Length; n++)
         {
             var row = logits.Slice(n * CandidateWidth, CandidateWidth);
@@ -128,7 +129,7 @@ public sealed class ScalarEngine : IStepEngine
     {
         _heads.CheckNextItem();
         HeadLayout.CheckLength(logits.Length, CatalogSize, nameof(logits));
-        var query = NextItemQuery(Top(slot));
+        var query = NextItemQuery(slot);
         for (var item = 0; item < logits.Length; item++)
             logits[item] = NextItemLogit(query, item);
     }
@@ -152,14 +153,30 @@ public sealed class ScalarEngine : IStepEngine
     {
     }
 
-    /// <summary>q = W·h + b.</summary>
-    private double[] NextItemQuery(double[] h) => _tensors.Affine(h, ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias);
-
-    private float NextItemLogit(double[] query, int item)
+    /// <summary>One more event, of the encoder and of the memory: m' = σ(decay)∘m + E_out[item].</summary>
+    private void Step(Span<double> state, int item, int kind)
     {
-        var table = _tensors.Has(ModelTensors.NextItemEmbedding) ? ModelTensors.NextItemEmbedding : ModelTensors.ItemEmbedding;
-        return (float)(_tensors.Weights(ModelTensors.NextItemBias)[item] + ScalarTensors.Dot(_tensors.Weights(table).Slice(item * _e, _e), query));
+        _encoder.Step(state[.._encoder.StateLength], item, kind);
+        var memory = state[_encoder.StateLength..];
+        for (var k = 0; k < memory.Length; k++)
+            memory[k] = (memory[k] / (1 + Math.Exp(-_tensors.Weights(ModelTensors.MemoryDecay)[k]))) + OutputEmbedding(item)[k];
     }
+
+    /// <summary>q = W·h + b + gain∘m.</summary>
+    private double[] NextItemQuery(Slot slot)
+    {
+        var query = _tensors.Affine(Top(slot), ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias);
+        var memory = State(slot)[_encoder.StateLength..];
+        for (var k = 0; k < memory.Length; k++)
+            query[k] += _tensors.Weights(ModelTensors.MemoryGain)[k] * memory[k];
+        return query;
+    }
+
+    private float NextItemLogit(double[] query, int item) =>
+        (float)(_tensors.Weights(ModelTensors.NextItemBias)[item] + ScalarTensors.Dot(OutputEmbedding(item), query));
+
+    private ReadOnlySpan<float> OutputEmbedding(int item) =>
+        _tensors.Weights(_tensors.Has(ModelTensors.NextItemEmbedding) ? ModelTensors.NextItemEmbedding : ModelTensors.ItemEmbedding).Slice(item * _e, _e);
 
     /// <summary>One task's logits from its input: relu layer (when the model has towers), then linear, then the item's own term.</summary>
     private void Tower(HeadColumn head, double[] x, Span<float> logits, int item = -1)
@@ -178,11 +195,11 @@ public sealed class ScalarEngine : IStepEngine
             rounded[k] = (float)values[k];
     }
 
-    private Span<double> State(Slot slot) => _states.AsSpan(slot.Index * _encoder.StateLength, _encoder.StateLength);
+    private Span<double> State(Slot slot) => _states.AsSpan(slot.Index * _stateLength, _stateLength);
 
     private double[] Top(Slot slot)
     {
         _slots.Check(slot);
-        return _encoder.Hidden(State(slot));
+        return _encoder.Hidden(State(slot)[.._encoder.StateLength]);
     }
 }

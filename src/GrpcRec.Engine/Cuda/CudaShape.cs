@@ -70,6 +70,8 @@ internal sealed record CudaShape
             return "request features";
         if (manifest.Tasks.Any(task => task.ItemBias))
             return "item terms of tasks";
+        if (manifest.Tasks.Any(task => task.ItemMemory))
+            return "an item memory of next_item";
         return options.Precision == Precision.Int8 ? "precision int8" : null;
     }
 

@@ -131,6 +131,8 @@ internal static partial class ManifestRules
                 throw Bad($"tasks['{task.Name}'].class_names", "must be empty: the task is not multiclass");
             if (task.Kind == TaskKind.NextItem && !task.NeedsCandidate)
                 throw Bad($"tasks['{task.Name}'].needs_candidate", "must be true: next_item is a task of a candidate");
+            if (task.ItemMemory && (task.Kind != TaskKind.NextItem || manifest.Encoder.Kind == EncoderKind.Counts))
+                throw Bad($"tasks['{task.Name}'].item_memory", "must be false: only the next_item task of a network has one");
             if (task.RepeatTerms && (task.Kind != TaskKind.NextItem || manifest.Encoder.Kind == EncoderKind.Counts))
                 throw Bad($"tasks['{task.Name}'].repeat_terms", "must be false: only the next_item task of a network has them");
             CheckRegression(task);

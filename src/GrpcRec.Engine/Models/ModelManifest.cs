@@ -243,6 +243,12 @@ public sealed record TaskManifest
     /// <summary>binary, with a candidate: a term for each item is added to the logit, before what is needed first is.</summary>
     public bool ItemBias { get; init; }
 
+    /// <summary>
+    /// next_item: the query has a part that leads from the items read straight to those that are like them, a sum of their embeddings that fades
+    /// with the events since (<see cref="ModelTensors.MemoryDecay"/>). After Fossil (He &amp; McAuley 2016), with a fading for each column.
+    /// </summary>
+    public bool ItemMemory { get; init; }
+
     /// <summary>next_item: a term is added to the logit of an item that stands among the events read (<see cref="Models.RepeatTerms"/>).</summary>
     public bool RepeatTerms { get; init; }
 

@@ -33,6 +33,8 @@ namespace GrpcRec.Engine.Models;
 /// next_item.projection.bias  [E]
 /// next_item.item_bias        [V]
 /// next_item.item_embedding   [V, E]             absent when tied: then item_embedding serves
+/// next_item.memory.gain      [E]                q += gain∘m, where m' = σ(decay)∘m + E_out[v] at each event, zero at first: what is like the
+/// next_item.memory.decay     [E]                items read; only where the manifest says so
 /// next_item.repeat_term      [D]                added to the logit of an item that stands among the events read, by how many came after its
 ///                                               last one (<see cref="RepeatTerms"/>); only where the manifest says so
 ///
@@ -69,6 +71,8 @@ public static class ModelTensors
     public const string NextItemProjectionBias = "next_item.projection.bias";
     public const string NextItemBias = "next_item.item_bias";
     public const string NextItemEmbedding = "next_item.item_embedding";
+    public const string MemoryGain = "next_item.memory.gain";
+    public const string MemoryDecay = "next_item.memory.decay";
     public const string RepeatTerm = "next_item.repeat_term";
     public const string BottomProjectionWeight = "bottom.projection.weight";
     public const string BottomHiddenWeight = "bottom.hidden.weight";
@@ -141,6 +145,8 @@ public static class ModelTensors
                 shapes[NextItemBias] = [v];
                 if (!encoder.TiedItemEmbedding)
                     shapes[NextItemEmbedding] = [v, e];
+                if (task.ItemMemory)
+                    shapes[MemoryGain] = shapes[MemoryDecay] = [e];
                 if (task.RepeatTerms)
                     shapes[RepeatTerm] = [RepeatTerms.Count(manifest.MaxSequenceLength)];
                 continue;

@@ -41,15 +41,35 @@ internal sealed class OnnxHeads(OnnxGraph graph, OnnxOptions options)
         ? string.Create(CultureInfo.InvariantCulture, $"Output of the task for each candidate; its value is {task.Offset:R} + {task.Scale:R} × output.")
         : "Logits of the task for each candidate; no sigmoid or softmax applied.";
 
-    /// <summary>q·E_outᵀ + item_bias, q = W·h + b.</summary>
+    /// <summary>q·E_outᵀ + item_bias, q = W·h + b, and gain∘m.</summary>
     private void NextItem(TaskManifest task)
     {
         var table = _manifest.Encoder.TiedItemEmbedding ? ModelTensors.ItemEmbedding : ModelTensors.NextItemEmbedding;
         var query = graph.Affine(OnnxEncoder.Hidden, ModelTensors.NextItemProjectionWeight, ModelTensors.NextItemProjectionBias);
+        if (task.ItemMemory)
+            query = graph.Sum(query, Memory(table));
         var logits = graph.Affine(query, table, ModelTensors.NextItemBias, task.RepeatTerms ? null : Logits(task.Name));
         if (task.RepeatTerms)
             AddRepeatTerms(logits, Logits(task.Name));
         graph.Output(Logits(task.Name), "Logits of the next item over the whole catalogue, by dense id.", "batch", _manifest.CatalogSize);
+    }
+
+    /// <summary>gain∘m [B, E]: the items' output embeddings, each by its column's factor to the power of the events since.</summary>
+    private string Memory(string table)
+    {
+        // 1. Events since each place of [B, T, 1], and which hold an event.
+        var longest = OnnxEncoder.Longest(graph);
+        var lengths = options.ReadsLengths ? OnnxEncoder.LengthColumn(graph) : longest;
+        var since = graph.Node("Sub", [graph.Node("Sub", [lengths, graph.Integer(1)]), graph.Unsqueeze(graph.Places(longest), 0)]);
+        var present = graph.Unsqueeze(graph.ToFloat(graph.Node("GreaterOrEqual", [since, graph.Integer(0)])), 2);
+        var passed = graph.Unsqueeze(graph.ToFloat(graph.Node("Max", [since, graph.Integer(0)])), 2);
+
+        // 2. σ(decay)^since = e^(since·ln σ(decay)), times the embeddings.
+        var logFactors = Array.ConvertAll(graph.Model.Weights(ModelTensors.MemoryDecay).ToArray(), decay => (float)-Math.Log(1 + Math.Exp(-decay)));
+        var factors = graph.Node("Exp", [graph.Node("Mul", [passed, graph.Floats(ModelTensors.MemoryDecay + ".log_factor", logFactors, logFactors.Length)])]);
+        var read = graph.Node("Mul", [graph.Node("Mul", [factors, present]), graph.Rows(table, OnnxEncoder.ItemIds)]);
+        var memory = graph.Node("ReduceSum", [read, graph.Integers(1)], null, OnnxGraph.Attribute("keepdims", 0));
+        return graph.Node("Mul", [memory, graph.Weight(ModelTensors.MemoryGain)]);
     }
 
     /// <summary>Adds to each item's logit its term: that of its last event, where it stands among the last that the model reads.</summary>

@@ -26,12 +26,13 @@ sealed class NetworkOptions
     readonly Option<string[]> _requestFeatures = new("--request-feature") { Description = "A context that tasks of a candidate read of the request; in training of the event that is predicted, so name only what is known before its outcome. Repeatable.", AllowMultipleArgumentsPerToken = true };
     readonly Option<bool> _itemTerms = new("--item-terms") { Description = "A term for each item in binary tasks of a candidate, which begins at the item's rate." };
 
+    readonly Option<bool> _itemMemory = new("--item-memory") { Description = "A way in next_item from the items read straight to those that are like them; most for many items with few events each." };
     readonly Option<bool> _repeatTerms = new("--repeat-terms") { Description = "Terms in next_item of the items that a sequence already has: what is taken again, and what never." };
 
     public IEnumerable<Option> All =>
     [
         _encoder, _embeddingSize, _hiddenSize, _layers, _dropout, _maxLength, _gruReset, _window, _heights, _horizontal, _vertical,
-        _trunk, _sharedExperts, _taskExperts, _levels, _bottomSize, _eventFeatures, _requestFeatures, _itemTerms, _repeatTerms,
+        _trunk, _sharedExperts, _taskExperts, _levels, _bottomSize, _eventFeatures, _requestFeatures, _itemTerms, _itemMemory, _repeatTerms,
     ];
 
     public void Override(Architecture network, ParseResult parsed)
@@ -70,6 +71,7 @@ sealed class NetworkOptions
         }
 
         if (parsed.GetValue(_itemTerms)) network.ItemTerms = true;
+        if (parsed.GetValue(_itemMemory)) network.ItemMemory = true;
         if (parsed.GetValue(_repeatTerms)) network.RepeatTerms = true;
     }
 }

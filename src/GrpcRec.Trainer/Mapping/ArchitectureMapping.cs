@@ -58,6 +58,7 @@ static class ArchitectureMapping
             MaxSequenceLength = wire.HasMaxSequenceLength ? wire.MaxSequenceLength : defaults.MaxSequenceLength,
             EventFeatures = wire.EventFeatures.Count > 0 ? [.. wire.EventFeatures.Select(FromWire)] : defaults.EventFeatures,
             RequestFeatures = wire.RequestFeatures.Count > 0 ? [.. wire.RequestFeatures.Select(feature => new RequestFeaturePlan(feature.Name) { EmbeddingSize = feature.EmbeddingSize })] : defaults.RequestFeatures,
+            ItemMemory = wire.HasItemMemory ? wire.ItemMemory : defaults.ItemMemory,
             RepeatTerms = wire.HasRepeatTerms ? wire.RepeatTerms : defaults.RepeatTerms,
             ItemTerms = wire.HasItemTerms ? wire.ItemTerms : defaults.ItemTerms,
             ItemTermRate = wire.HasItemTermRate ? wire.ItemTermRate : defaults.ItemTermRate,

@@ -117,7 +117,7 @@ internal sealed class ModelParameters : IDisposable
         values.narrow(0, 0, Manifest.Encoder.HiddenSize).uniform_(1, Math.Clamp(Manifest.MaxSequenceLength, 2, LongestSpan)).log_().neg_();
     }
 
-    /// <summary>Embeddings normal; a recurrent layer's weights uniform ±1/√H, others ±1/√inputs, as torch's own modules have them; biases zero.</summary>
+    /// <summary>Embeddings normal; a memory's gain one; a recurrent layer's weights uniform ±1/√H, others ±1/√inputs, as torch's own modules have them; biases zero.</summary>
     private void Initialize(string name, Parameter values)
     {
         using var frozen = no_grad();
@@ -129,7 +129,9 @@ internal sealed class ModelParameters : IDisposable
             return;
         }
 
-        if (name == ModelTensors.NextItemEmbedding || _embeddings.ContainsKey(name))
+        if (name == ModelTensors.MemoryGain)
+            values.fill_(1);
+        else if (name == ModelTensors.NextItemEmbedding || _embeddings.ContainsKey(name))
             values.normal_(0, EmbeddingDeviation);
         else if (values.dim() == 1)
             InitializeBias(name, values);

@@ -53,6 +53,9 @@ public sealed record ArchitecturePlan
     /// <summary>What the heads of candidate tasks but next_item read of a request, in this order.</summary>
     public IReadOnlyList<RequestFeaturePlan> RequestFeatures { get; init; } = [];
 
+    /// <summary>next_item: a way from the items read straight to those that are like them (<see cref="TaskManifest.ItemMemory"/>).</summary>
+    public bool ItemMemory { get; init; }
+
     /// <summary>next_item: a term in the logit of an item that stands among the events read, for each power of two of the events since (<see cref="Engine.Models.RepeatTerms"/>).</summary>
     public bool RepeatTerms { get; init; }
 

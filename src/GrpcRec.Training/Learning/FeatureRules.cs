@@ -40,6 +40,8 @@ internal static partial class FeatureRules
             throw Bad(Requests, "are read by binary, regression and multi-class tasks of a candidate, and no task is one; leave them out");
         if (network.ItemTerms && !tasks.Any(HasTerms))
             throw Bad("architecture.item_terms", "belong to binary tasks of a candidate, and no task is one; leave them out");
+        if (network.ItemMemory && tasks.All(task => task.Kind != TaskKind.NextItem))
+            throw Bad("architecture.item_memory", "belongs to a next_item task, and there is none; leave it out");
         if (network.RepeatTerms && tasks.All(task => task.Kind != TaskKind.NextItem))
             throw Bad("architecture.repeat_terms", "belong to a next_item task, and there is none; leave them out");
         if (network.RequestFeatures.FirstOrDefault(feature => tasks.Any(task => (task.Definition.Label as LabelSource.Column)?.Name == feature.Name)) is { } label)
@@ -53,7 +55,8 @@ internal static partial class FeatureRules
             })],
             Tasks = [.. manifest.Tasks.Zip(tasks, (task, labels) => task with
             {
-                ItemBias = network.ItemTerms && HasTerms(labels), RepeatTerms = network.RepeatTerms && labels.Kind == TaskKind.NextItem,
+                ItemBias = network.ItemTerms && HasTerms(labels), ItemMemory = network.ItemMemory && labels.Kind == TaskKind.NextItem,
+                RepeatTerms = network.RepeatTerms && labels.Kind == TaskKind.NextItem,
             })],
         };
         var (kinds, most) = (EventKinds.CountOf(manifest), ArtifactLimits.Default.MaxEventKinds);
@@ -71,6 +74,7 @@ internal static partial class FeatureRules
     {
         RequestFeatures = task.NeedsCandidate && task.Kind != TaskKind.NextItem ? network.RequestFeatures : [],
         ItemTerms = network.ItemTerms && HasTerms(task),
+        ItemMemory = network.ItemMemory && task.Kind == TaskKind.NextItem,
         RepeatTerms = network.RepeatTerms && task.Kind == TaskKind.NextItem,
     };
 

@@ -148,6 +148,7 @@ internal static class TrainingPlanRules
                         {
                             nameof(ArchitecturePlan.EventFeatures) => (plan, _) => ((ArchitecturePlan)plan).EventFeatures.Count > 0,
                             nameof(ArchitecturePlan.RequestFeatures) => (plan, _) => ((ArchitecturePlan)plan).RequestFeatures.Count > 0,
+                            nameof(ArchitecturePlan.ItemMemory) => (plan, _) => ((ArchitecturePlan)plan).ItemMemory,
                             nameof(ArchitecturePlan.RepeatTerms) => (plan, _) => ((ArchitecturePlan)plan).RepeatTerms,
                             nameof(ArchitecturePlan.ItemTerms) or nameof(ArchitecturePlan.ItemTermRate) => (plan, _) => ((ArchitecturePlan)plan).ItemTerms,
                             _ => null,

@@ -35,6 +35,7 @@ internal sealed class MultiTaskModel : IDisposable
         var trunk = batch.CandidateRows.Length == 0
             ? null
             : Heads.Trunk.Forward(flat.index_select(0, batch.CandidateRows), batch.CandidateItems, [.. batch.CandidateFeatures.Select(ids => tensor(ids))], training);
+        var memory = Heads.Memory(batch.Events[ModelTensors.ItemEmbedding], training)?.view(flat.shape[0], -1);
         var outputs = new Tensor?[batch.Tasks.Length];
         for (var k = 0; k < outputs.Length; k++)
         {
@@ -43,7 +44,7 @@ internal sealed class MultiTaskModel : IDisposable
                 continue;
             var task = rows.Task;
             outputs[k] = (task.Kind == TaskKind.NextItem
-                ? Heads.NextItemQuery(flat.index_select(0, rows.Rows))
+                ? Heads.NextItemQuery(flat.index_select(0, rows.Rows), memory?.index_select(0, rows.Rows))
                 : task.NeedsCandidate ? Candidate(task.Definition, trunk!, rows.Rows, batch)
                 : Heads.Logits(task.Name, flat.index_select(0, rows.Rows))).MoveToOuterDisposeScope();
         }

@@ -15,9 +15,26 @@ internal sealed class TaskHeads(ModelParameters parameters, double dropout)
     public TaskTrunk Trunk { get; } = new(parameters, dropout);
 
     /// <param name="h">[N, H]</param>
+    /// <param name="memory">[N, E] from <see cref="Memory"/>; null: the model has none.</param>
     /// <returns>[N, E] query, whose inner product with an item's output embedding is that item's logit, less its bias.</returns>
-    public Tensor NextItemQuery(Tensor h) =>
-        F.linear(h, parameters[ModelTensors.NextItemProjectionWeight], parameters[ModelTensors.NextItemProjectionBias]);
+    public Tensor NextItemQuery(Tensor h, Tensor? memory)
+    {
+        var query = F.linear(h, parameters[ModelTensors.NextItemProjectionWeight], parameters[ModelTensors.NextItemProjectionBias]);
+        return memory is null ? query : query + (memory * parameters[ModelTensors.MemoryGain]);
+    }
+
+    /// <param name="items">[T, B] int64, as the encoder reads them.</param>
+    /// <returns>[T, B, E] after each event the fading sum of the items' output embeddings, with dropout in training; null: the model has none.</returns>
+    public Tensor? Memory(Tensor items, bool training)
+    {
+        if (!parameters.Has(ModelTensors.MemoryDecay))
+            return null;
+        using var scope = NewDisposeScope();
+        var read = OutputEmbedding.index_select(0, items.view(-1)).view(items.shape[0], items.shape[1], -1);
+        if (training && dropout > 0)
+            read = F.dropout(read, dropout, training: true);
+        return LinearScan.Run(parameters[ModelTensors.MemoryDecay].sigmoid().expand(read.shape), read).MoveToOuterDisposeScope();
+    }
 
     /// <summary>[V, E] output embedding of next_item.</summary>
     public Tensor OutputEmbedding =>

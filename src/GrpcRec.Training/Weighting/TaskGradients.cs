@@ -88,7 +88,7 @@ internal sealed class TaskGradients : IDisposable
     // below it the shared mixture reads those too. trunk.l0.expert.{task}.0.weight has six parts, a shared expert's name five.
     private static bool IsOfOneTask(string name, int lastLevel) =>
         name.StartsWith("task.", StringComparison.Ordinal)
-        || name is ModelTensors.NextItemProjectionWeight or ModelTensors.NextItemProjectionBias or ModelTensors.NextItemBias or ModelTensors.NextItemEmbedding or ModelTensors.RepeatTerm
+        || name is ModelTensors.NextItemProjectionWeight or ModelTensors.NextItemProjectionBias or ModelTensors.NextItemBias or ModelTensors.NextItemEmbedding or ModelTensors.RepeatTerm or ModelTensors.MemoryGain or ModelTensors.MemoryDecay
         || (name.StartsWith("trunk.", StringComparison.Ordinal) && name.Contains(".gate.", StringComparison.Ordinal))
         || (name.StartsWith($"trunk.l{lastLevel}.expert.", StringComparison.Ordinal) && name.Count(c => c == '.') == 5);
 

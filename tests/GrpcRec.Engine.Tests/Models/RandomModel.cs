@@ -36,6 +36,9 @@ public sealed record ModelShape(
     /// <summary>Two request features, and terms of the items in the first task and in one that needs it first.</summary>
     public bool Requests { get; init; }
 
+    /// <summary>A memory of items.</summary>
+    public bool Memory { get; init; }
+
     /// <summary>Terms of repeated items, in a model that reads ten events.</summary>
     public bool Repeats { get; init; }
 
@@ -43,7 +46,7 @@ public sealed record ModelShape(
     public bool IsRecurrent => Kind is EncoderKind.Lstm or EncoderKind.Gru or EncoderKind.Rnn or EncoderKind.MinGru;
 
     public override string ToString() =>
-        $"{Kind}{(Kind == EncoderKind.Gru ? $" {Reset}" : "")}{(Window > 0 ? $" {Window}/{string.Join(',', Heights)}x{Filters}" : "")} H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}{(Chain ? " chained" : "")}{(Events ? " event features" : "")}{(Requests ? " request features" : "")}{(Repeats ? " repeats" : "")}{(Experts > 0 ? $" {Trunk} {Experts}" : "")}";
+        $"{Kind}{(Kind == EncoderKind.Gru ? $" {Reset}" : "")}{(Window > 0 ? $" {Window}/{string.Join(',', Heights)}x{Filters}" : "")} H{Hidden} L{Layers} E{Embedding} Eb{BehaviorEmbedding} {(Tied ? "tied" : "untied")} S{Bottom} D{Tower} V{Catalog}{(Tasks ? "" : " next only")}{(Chain ? " chained" : "")}{(Events ? " event features" : "")}{(Requests ? " request features" : "")}{(Repeats ? " repeats" : "")}{(Memory ? " memory" : "")}{(Experts > 0 ? $" {Trunk} {Experts}" : "")}";
 }
 
 /// <summary>Models with seeded random weights, of a size at which gates neither saturate nor vanish.</summary>
@@ -89,13 +92,13 @@ public static class RandomModel
             ?
             [
                 new TaskManifest { Name = "click", Kind = TaskKind.Binary, NeedsCandidate = true, ItemBias = shape.Requests },
-                new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true, RepeatTerms = shape.Repeats },
+                new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true, RepeatTerms = shape.Repeats, ItemMemory = shape.Memory },
                 new TaskManifest { Name = "stars", Kind = TaskKind.Multiclass, NeedsCandidate = true, ClassNames = ["1", "2", "3"] },
                 new TaskManifest { Name = "leaves", Kind = TaskKind.Binary, NeedsCandidate = false },
                 new TaskManifest { Name = "category", Kind = TaskKind.Multiclass, NeedsCandidate = false, ClassNames = ["a", "b"] },
                 .. shape.Chain ? ChainTasks.Select(task => task with { ItemBias = shape.Requests && task.Name == "buy" }) : [],
             ]
-            : [new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true, RepeatTerms = shape.Repeats }],
+            : [new TaskManifest { Name = "next", Kind = TaskKind.NextItem, NeedsCandidate = true, RepeatTerms = shape.Repeats, ItemMemory = shape.Memory }],
         Data = new DataFingerprint(new string('0', 64), 10, 2),
         Metrics = new Dictionary<string, double> { ["hr@10"] = 0.25 },
     };

@@ -13,8 +13,19 @@ internal sealed class ExactModel(ModelArtifact model)
 
     public double[] Hidden((int Item, int Behavior)[] events) => _hidden.Hidden(events);
 
-    /// <param name="past">What was read: of the last events the items have terms.</param>
-    public double NextItem(double[] hidden, int item, (int Item, int Behavior)[] past) => NextItem(hidden, item) + Repeated(item, past);
+    /// <param name="past">What was read: of the last events the items have terms, and all are remembered.</param>
+    public double NextItem(double[] hidden, int item, (int Item, int Behavior)[] past) => NextItem(hidden, item) + Repeated(item, past) + Remembered(item, past);
+
+    private double Remembered(int item, (int Item, int Behavior)[] past)
+    {
+        if (!model.HasTensor(ModelTensors.MemoryGain))
+            return 0;
+        double[] Row(int one) => _tensors.Row(_encoder.TiedItemEmbedding ? ModelTensors.ItemEmbedding : ModelTensors.NextItemEmbedding, one, _encoder.EmbeddingSize);
+        var (gain, decay) = (model.Weights(ModelTensors.MemoryGain).ToArray(), model.Weights(ModelTensors.MemoryDecay).ToArray());
+        // Every pair of an item read and the one asked about, column by column.
+        return past.Select((one, place) => Row(one.Item).Zip(Row(item), (a, b) => a * b)
+            .Select((product, k) => gain[k] * product * Math.Pow(1 / (1 + Math.Exp(-decay[k])), past.Length - 1 - place)).Sum()).Sum();
+    }
 
     private double Repeated(int item, (int Item, int Behavior)[] past)
     {
@@ -34,7 +45,7 @@ internal sealed class ExactModel(ModelArtifact model)
     {
         var logits = Candidate(hidden, item, request);
         var next = model.Manifest.Tasks.Where(task => task.NeedsCandidate).TakeWhile(task => task.Kind != TaskKind.NextItem).Sum(task => task.OutputWidth);
-        logits[next] += Repeated(item, past);
+        logits[next] += Repeated(item, past) + Remembered(item, past);
         return logits;
     }
 

@@ -65,6 +65,12 @@ public static class OperatorCases
         new(20, Tied: false, Catalog: 40) { Repeats = true },
         ModelShape.Gru(33, ResetPlacement.AfterProduct) with { Repeats = true, Tasks = false, Catalog = 12 },
         ModelShape.Bag(12) with { Repeats = true, Events = true, Catalog = 90 },
+        new(20, BehaviorEmbedding: 3, Catalog: 40) { Memory = true },
+        new(33, Layers: 2, Embedding: 31, Tied: false, Catalog: 70) { Memory = true, Repeats = true, Events = true, Requests = true },
+        ModelShape.Gru(64, ResetPlacement.AfterProduct) with { Memory = true, Tasks = false, Embedding = 64 },
+        ModelShape.Bag(12) with { Memory = true, Repeats = true, Embedding = 1 },
+        ModelShape.Cnn(20, window: 5, filters: 4, vertical: 2, 2, 5) with { Memory = true },
+        ModelShape.MinGru(17, layers: 2) with { Memory = true },
         new(64, Bottom: 20) { Requests = true, Chain = true },
         new(15, BehaviorEmbedding: 2, Tower: 0) { Events = true, Requests = true },
         new(21, Trunk: TrunkKind.Mmoe, Experts: 2) { Requests = true },
@@ -90,7 +96,7 @@ public static class OperatorCases
     ];
 
     /// <summary>Those of one kind of encoder that every engine runs by itself.</summary>
-    public static IEnumerable<ModelShape> OfKind(EncoderKind kind) => Shapes.Where(shape => shape.Kind == kind && shape.Experts == 0 && !shape.Repeats);
+    public static IEnumerable<ModelShape> OfKind(EncoderKind kind) => Shapes.Where(shape => shape.Kind == kind && shape.Experts == 0 && !shape.Repeats && !shape.Memory);
 
     public static TheoryData<ModelShape, Backend> All
     {

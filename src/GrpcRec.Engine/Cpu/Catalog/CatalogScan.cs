@@ -45,19 +45,18 @@ internal sealed unsafe class CatalogScan : IDisposable
 
     private int ListCost => _table!.Codes is null ? ListCostFloat32 : ListCostInt8;
 
-    /// <summary>q = W·h + b.</summary>
-    /// <param name="hidden">[H].</param>
+    /// <summary>q = W·h + b, and the memory's part.</summary>
     /// <returns>[E, padded], valid until the scratch is used again.</returns>
-    public float* Query(float* hidden)
+    public float* Query(SlotState state)
     {
-        Project(hidden, _scratch.A);
+        Project(state, _scratch.A);
         return _scratch.A;
     }
 
     /// <param name="logits">[V] written.</param>
-    public void ScoreAll(float* hidden, Span<float> logits)
+    public void ScoreAll(SlotState state, Span<float> logits)
     {
-        var query = Query(hidden);
+        var query = Query(state);
         var items = _table!.Items;
         for (var block = 0; block < items.Blocks; block++)
         {
@@ -76,12 +75,12 @@ internal sealed unsafe class CatalogScan : IDisposable
     }
 
     /// <summary>Takes a query in; runs what was taken in when there is no more room.</summary>
-    /// <param name="hidden">[H], read now.</param>
-    public void Add(RankQuery query, float* hidden)
+    /// <param name="state">Read now.</param>
+    public void Add(RankQuery query, SlotState state)
     {
         if (query.Filter is not { IsEmpty: false } filter)
         {
-            AddWhole(query, hidden);
+            AddWhole(query, state);
             return;
         }
 
@@ -89,7 +88,7 @@ internal sealed unsafe class CatalogScan : IDisposable
         if (filter.AllowedItems is { } candidates && (long)candidates.Length * ListCost <= _table!.Count)
         {
             var left = Pick(filter, candidates, query.Excluded);
-            var listed = Row(query, null, left, hidden);
+            var listed = Row(query, null, left, state);
             _thread!.List.Run(listed, _items.AsSpan(0, left));
             listed.Finish();
             return;
@@ -100,7 +99,7 @@ internal sealed unsafe class CatalogScan : IDisposable
             Run();
         var mask = _masks[_usedMasks] ??= new ItemMask(_table!.Count);
         mask.Compile(filter, query.Excluded, _table!.Categories);
-        var row = Row(query, mask, mask.Count, hidden);
+        var row = Row(query, mask, mask.Count, state);
         if ((long)mask.Count * ListCost <= mask.Blocks * (long)BlockKernel.Columns)
         {
             _thread!.List.Run(row);
@@ -127,26 +126,26 @@ internal sealed unsafe class CatalogScan : IDisposable
         _vectors?.Dispose();
     }
 
-    private void AddWhole(RankQuery query, float* hidden)
+    private void AddWhole(RankQuery query, SlotState state)
     {
         var row = _thread!.Row(_thread.WholeCount);
         var left = _table!.Count - query.Excluded.Length;
-        Project(hidden, row.Vector);
+        Project(state, row.Vector);
         row.Begin(query, null, left);
         if (_table.Codes is null || TryBeginCodes(row, left))
             _thread.AddWhole(row);
         else
-            _thread.AddSingle(Row(query, null, left, hidden), inBytes: false);
+            _thread.AddSingle(Row(query, null, left, state), inBytes: false);
 
         RunIfFull();
     }
 
     /// <summary>The next row from the end; its own until the batch is run, if it is put into a list.</summary>
-    private ScanQuery Row(RankQuery query, ItemMask? mask, int left, float* hidden)
+    private ScanQuery Row(RankQuery query, ItemMask? mask, int left, SlotState state)
     {
         var row = _thread!.Row(MaxQueries - 1 - (_thread.Count - _thread.WholeCount));
         row.Begin(query, mask, left);
-        Project(hidden, row.Vector);
+        Project(state, row.Vector);
         return row;
     }
 
@@ -185,9 +184,10 @@ internal sealed unsafe class CatalogScan : IDisposable
         return next < items.Length && items[next] == item;
     }
 
-    private void Project(float* hidden, float* query)
+    private void Project(SlotState state, float* query)
     {
         var bias = _model.Heads.NextProjectionBias!.Pointer;
-        _model.Heads.NextProjection!.Multiply(_model.Kernel, hidden, 0, 1, &bias, null, query, relu: false);
+        _model.Heads.NextProjection!.Multiply(_model.Kernel, state.Hidden, 0, 1, &bias, null, query, relu: false);
+        _model.Heads.Memory?.AddTo(query, state.Memory);
     }
 }
