@@ -53,7 +53,7 @@ public sealed class MappingTests
         var plain = ArchitectureMapping.FromWire(new Architecture());
         Assert.Empty(plain.EventFeatures);
         Assert.Empty(plain.RequestFeatures);
-        Assert.Equal((false, 0.1, false), (plain.ItemTerms, plain.ItemTermRate, plain.RepeatTerms));
+        Assert.Equal((false, 0.1, false, false), (plain.ItemTerms, plain.ItemTermRate, plain.RepeatTerms, plain.ItemMemory));
         var wire = new Architecture
         {
             EventFeatures = { new EventFeatureSpec { Name = "tab", EmbeddingSize = 5 }, new EventFeatureSpec { Name = "gap", Source = "time_gap", Buckets = 9 }, new EventFeatureSpec { Name = "v", Source = "value" }, new EventFeatureSpec { Name = "c", Source = "item_category" } },
@@ -61,13 +61,14 @@ public sealed class MappingTests
             ItemTerms = true,
             ItemTermRate = 0.25,
             RepeatTerms = true,
+            ItemMemory = true,
         };
         var network = ArchitectureMapping.FromWire(wire);
         Assert.Equal(
             [new("tab") { EmbeddingSize = 5 }, new("gap", Engine.Models.FeatureSource.TimeGap) { Buckets = 9 }, new("v", Engine.Models.FeatureSource.Value), new EventFeaturePlan("c", Engine.Models.FeatureSource.ItemCategory)],
             network.EventFeatures);
         Assert.Equal([new RequestFeaturePlan("tab")], network.RequestFeatures);
-        Assert.Equal((true, 0.25, true), (network.ItemTerms, network.ItemTermRate, network.RepeatTerms));
+        Assert.Equal((true, 0.25, true, true), (network.ItemTerms, network.ItemTermRate, network.RepeatTerms, network.ItemMemory));
         // Absent ones are the preset's.
         Assert.Equal(network, ArchitectureMapping.FromWire(new Architecture(), network));
         Assert.Throws<TrainingException>(() => ArchitectureMapping.FromWire(new Architecture { EventFeatures = { new EventFeatureSpec { Name = "x", Source = "gap" } } }));

@@ -36,6 +36,7 @@ public sealed class ReportSettingsTests
         ["request_features"] = ("{}", """[{"name": "tab", "embedding_size": 5}]"""),
         ["item_terms"] = ("{}", "true"),
         ["item_term_rate"] = ("""{"item_terms": true}""", "0.5"),
+        ["item_memory"] = ("{}", "true"),
         ["repeat_terms"] = ("{}", "true"),
         ["epochs"] = ("{}", "7"),
         ["batch_size"] = ("{}", "16"),

@@ -31,17 +31,20 @@ static class TrainRequestRules
         ArchitectureRules.Check(request.Architecture, violations);
         if (request.Architecture is { } features) FeatureSpecRules.Check(features, request.Data?.Columns?.Contexts ?? [], violations);
         HyperparameterRules.Check(request.Hyperparameters, request.Architecture is { HasMaxSequenceLength: true } network ? network.MaxSequenceLength : DefaultSequenceLength, violations);
-        CheckRepeats(request, violations);
+        CheckNextItemParts(request, violations);
         CheckSplit(request.Split, violations);
         CheckBaseline(request, violations);
     }
 
-    static void CheckRepeats(TrainRequest request, Violations violations)
+    static void CheckNextItemParts(TrainRequest request, Violations violations)
     {
-        if (request.Architecture is not { RepeatTerms: true }) return;
-        if (request.Tasks.Count > 0 && request.Tasks.All(task => task.Kind != TaskKind.NextItem))
+        if (request.Architecture is not { } network) return;
+        var none = request.Tasks.Count > 0 && request.Tasks.All(task => task.Kind != TaskKind.NextItem);
+        if (network.ItemMemory && none)
+            violations.Add("architecture.item_memory", ViolationReason.NotAllowed, "belongs to a next_item task, and no task is one: leave it out.");
+        if (network.RepeatTerms && none)
             violations.Add("architecture.repeat_terms", ViolationReason.NotAllowed, "belong to a next_item task, and no task is one: leave them out.");
-        if (request.Hyperparameters?.NextItemLoss is NextItemLoss.SampledSoftmax or NextItemLoss.BprMax)
+        if (network.RepeatTerms && request.Hyperparameters?.NextItemLoss is NextItemLoss.SampledSoftmax or NextItemLoss.BprMax)
             violations.Add("architecture.repeat_terms", ViolationReason.NotAllowed, "are learnt by the full softmax alone: leave hyperparameters.next_item_loss out, or these.");
     }
 

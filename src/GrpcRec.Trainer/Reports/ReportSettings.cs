@@ -39,7 +39,7 @@ static class ReportSettings
         }
 
         if (plan.Tasks.Any(task => task.Kind == TaskKind.NextItem))
-            settings.Add(new("next item learnt by", NextItem(learning.NextItem) + (network.RepeatTerms ? ", with terms of repeated items" : "")));
+            settings.Add(new("next item learnt by", NextItem(learning.NextItem) + (network.ItemMemory ? ", with a memory of items" : "") + (network.RepeatTerms ? ", with terms of repeated items" : "")));
         settings.Add(new("optimiser", Optimizer(learning.Optimizer)));
         settings.Add(new("learning rate", Rate(learning)));
         settings.Add(new("gradient norm at most", Number(learning.GradientClipNorm)));

@@ -27,6 +27,8 @@ static class DefaultSpace
         // Matters where histories are longer than windows.
         if (plan.Architecture.MaxSequenceLength >= 8)
             space["min_context"] = new JsonArray(0, plan.Architecture.MaxSequenceLength / 4, plan.Architecture.MaxSequenceLength / 2);
+        if (plan.Tasks.Any(task => task.Kind == TaskKind.NextItem))
+            space["item_memory"] = new JsonArray(false, true);
         if (plan.Tasks.Any(task => task.Kind == TaskKind.NextItem) && plan.Optimization.NextItem.Loss == NextItemLossKind.FullSoftmax)
             space["repeat_terms"] = new JsonArray(false, true);
         if (plan.Tasks.Any(task => task.Kind != TaskKind.NextItem))

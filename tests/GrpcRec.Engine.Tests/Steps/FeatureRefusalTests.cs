@@ -17,6 +17,7 @@ public sealed class FeatureRefusalTests
         Assert.Null(CudaShape.WhyNot(plain, options));
         Assert.Equal("event features", CudaShape.WhyNot(RandomModel.Manifest(new ModelShape(16) { Events = true }), options));
         Assert.Equal("request features", CudaShape.WhyNot(RandomModel.Manifest(new ModelShape(16) { Requests = true }), options));
+        Assert.Equal("an item memory of next_item", CudaShape.WhyNot(RandomModel.Manifest(new ModelShape(16) { Memory = true }), options));
         Assert.Equal("item terms of tasks", CudaShape.WhyNot(plain with { Tasks = [.. plain.Tasks.Select(task => task with { ItemBias = task.Kind == TaskKind.Binary })] }, options));
     }
 

@@ -28,9 +28,9 @@ public class TrainingServiceTests
         request.Tasks.Add(tasks);
     }
 
-    static void Repeats(TrainRequest request, params TaskSpec[] tasks)
+    static void With(TrainRequest request, Architecture network, params TaskSpec[] tasks)
     {
-        request.Architecture = new() { RepeatTerms = true };
+        request.Architecture = network;
         request.Tasks.Add(tasks);
     }
 
@@ -111,7 +111,8 @@ public class TrainingServiceTests
         (r => r.Architecture = new() { EventFeatures = { Enumerable.Range(0, 33).Select(i => new EventFeatureSpec(Gap) { Name = $"g{i}" }) } }, "architecture.event_features", "TOO_MANY"),
         (r => r.Architecture = new() { ItemTermRate = 1.5 }, "architecture.item_term_rate", "OUT_OF_RANGE"),
         (r => (r.Architecture, r.Hyperparameters) = (new() { RepeatTerms = true }, new() { NextItemLoss = NextItemLoss.SampledSoftmax }), "architecture.repeat_terms", "NOT_ALLOWED"),
-        (r => Repeats(r, Task(TaskKind.Binary, new() { ValueAtLeast = 1 })), "architecture.repeat_terms", "NOT_ALLOWED"),
+        (r => With(r, new() { RepeatTerms = true }, Task(TaskKind.Binary, new() { ValueAtLeast = 1 })), "architecture.repeat_terms", "NOT_ALLOWED"),
+        (r => With(r, new() { ItemMemory = true }, Task(TaskKind.Binary, new() { ValueAtLeast = 1 })), "architecture.item_memory", "NOT_ALLOWED"),
         (r => r.Architecture = new() { EmbeddingSize = 3 }, "architecture.embedding_size", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { HiddenSize = 1_025 }, "architecture.hidden_size", "OUT_OF_RANGE"),
         (r => r.Architecture = new() { Layers = 5 }, "architecture.layers", "OUT_OF_RANGE"),

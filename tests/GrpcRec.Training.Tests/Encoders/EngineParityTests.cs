@@ -61,6 +61,8 @@ public class EngineParityTests
     {
         ["gru"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 33, Layers = 2, Trunk = TrunkKind.Mmoe, SharedExperts = 3 },
         ["gru with terms of repeated items"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 20, RepeatTerms = true },
+        ["gru with a memory of items"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 20, ItemMemory = true },
+        ["bag with a memory of items that it does not read"] = new() { Encoder = EncoderKind.Bag, HiddenSize = 19, ItemMemory = true, RepeatTerms = true, TiedItemEmbedding = false },
         ["gru of whole blocks"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 64, TiedItemEmbedding = false },
         ["gru of one unit"] = new() { Encoder = EncoderKind.Gru, HiddenSize = 1, Layers = 3 },
         ["gru, reset before the product"] = new() { Encoder = EncoderKind.Gru, ResetPlacement = ResetPlacement.BeforeProduct, HiddenSize = 21, Layers = 2, Trunk = TrunkKind.Cgc, SharedExperts = 1, TaskExperts = 3 },
@@ -187,7 +189,8 @@ public class EngineParityTests
         {
             if (task.Kind == TaskKind.NextItem)
             {
-                var expected = addmm(model.Heads.ItemBias, model.Heads.NextItemQuery(h), model.Heads.OutputEmbedding.t(), 1, 1);
+                var memory = model.Heads.Memory(tensor(Array.ConvertAll(read, item => (long)item), [read.Length, 1]), training: false);
+                var expected = addmm(model.Heads.ItemBias, model.Heads.NextItemQuery(h, memory?[read.Length - 1]), model.Heads.OutputEmbedding.t(), 1, 1);
                 if (model.Heads.RepeatTerm is { } terms)
                 {
                     // What stands among the last events read, by its last one.

@@ -176,13 +176,14 @@ public sealed class FeatureTests
         TrainingException Refused(SequenceDataset from, ArchitecturePlan network, params TaskDefinition[] tasks)
         {
             var plan = TinyData.Plan(tasks);
-            plan = plan with { Architecture = plan.Architecture with { EventFeatures = network.EventFeatures, RequestFeatures = network.RequestFeatures, ItemTerms = network.ItemTerms, RepeatTerms = network.RepeatTerms } };
+            plan = plan with { Architecture = plan.Architecture with { EventFeatures = network.EventFeatures, RequestFeatures = network.RequestFeatures, ItemTerms = network.ItemTerms, RepeatTerms = network.RepeatTerms, ItemMemory = network.ItemMemory } };
             return Assert.Throws<TrainingException>(() => ModelTrainer.Train(from, plan, space.Checkpoint, space.Artifact(), null, TimeProvider.System, default));
         }
 
         Assert.Contains("no task is one", Refused(data, new() { RequestFeatures = [new("tab")] }, TinyData.NextItem).Message, StringComparison.Ordinal);
         Assert.Contains("no task is one", Refused(data, new() { ItemTerms = true }, TinyData.Category).Message, StringComparison.Ordinal);
         Assert.Contains("there is none", Refused(data, new() { RepeatTerms = true }, TinyData.Category).Message, StringComparison.Ordinal);
+        Assert.Contains("there is none", Refused(data, new() { ItemMemory = true }, TinyData.Category).Message, StringComparison.Ordinal);
         Assert.Contains("the data has none", Refused(TinyData.Cycle(), new() { EventFeatures = [new("tab")] }, TinyData.NextItem).Message, StringComparison.Ordinal);
         var alike = TinyData.Cycle();
         Array.Fill(alike.Values, 7);
@@ -212,6 +213,7 @@ public sealed class FeatureTests
         Assert.Equal(plan.Fingerprint(), (plan with { Architecture = plan.Architecture with { ItemTermRate = 0.5 } }).Fingerprint());
         Assert.NotEqual(plan.Fingerprint(), (plan with { Architecture = plan.Architecture with { ItemTerms = true } }).Fingerprint());
         Assert.NotEqual(plan.Fingerprint(), (plan with { Architecture = plan.Architecture with { RepeatTerms = true } }).Fingerprint());
+        Assert.NotEqual(plan.Fingerprint(), (plan with { Architecture = plan.Architecture with { ItemMemory = true } }).Fingerprint());
         Assert.NotEqual(plan.Fingerprint(), (plan with { Architecture = plan.Architecture with { EventFeatures = [new("tab")] } }).Fingerprint());
         Assert.NotEqual(plan.Fingerprint(), (plan with { Architecture = plan.Architecture with { RequestFeatures = [new("tab")] } }).Fingerprint());
     }
