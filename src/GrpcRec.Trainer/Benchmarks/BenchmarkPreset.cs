@@ -74,10 +74,11 @@ sealed record BenchmarkPreset
         {
             Name = "b2",
             Title = "KuaiRand-Pure, four tasks in one model, split by date",
-            Tasks = [Binary("click"), Binary("long_view"), Binary("like"), Binary("profile_enter")],
+            // All but some of them follow a click: 99.6 % of long views and 93 % of profile visits, but 82 % of likes.
+            Tasks = [Binary("click"), Binary("long_view", given: "click"), Binary("like"), Binary("profile_enter", given: "click")],
             Architecture = new()
             {
-                EmbeddingSize = 16, HiddenSize = 128, MaxSequenceLength = 50, Dropout = 0.3, Trunk = TrunkKind.Cgc, SharedExperts = 2, TaskExperts = 1,
+                EmbeddingSize = 32, HiddenSize = 128, MaxSequenceLength = 50, Dropout = 0.3, Trunk = TrunkKind.Cgc, SharedExperts = 2, TaskExperts = 1,
                 // A profile visit and the share played are known of earlier exposures alone; the page and the hour, and who looks, of the one asked about.
                 EventFeatures =
                 [
@@ -130,6 +131,6 @@ sealed record BenchmarkPreset
         },
     ];
 
-    private static TaskDefinition Binary(string column) =>
-        new() { Name = column, Kind = TaskKind.Binary, Label = new LabelSource.Column(column) };
+    private static TaskDefinition Binary(string column, string? given = null) =>
+        new() { Name = column, Kind = TaskKind.Binary, Label = new LabelSource.Column(column), Given = given };
 }

@@ -14,6 +14,9 @@ public class TaskWeightingTests
     public void Uncertainty_LossesOfDifferentScale_EndsAtHalfTheInverseLoss()
     {
         var weighting = new UncertaintyWeighting([1, 1]);
+        // Begins at the rest of the first losses, a task that comes later at its own.
+        Assert.Equal([0.25, 0], Weights(weighting, [2, double.NaN]));
+        Assert.Equal(0.125, Weights(weighting, [2, 4])[1], 1e-12);
         double[] weights = [];
         for (var step = 0; step < 20_000; step++)
             weights = Weights(weighting, [0.1, 10]);
