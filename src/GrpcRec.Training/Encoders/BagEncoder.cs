@@ -8,9 +8,12 @@ namespace GrpcRec.Training.Encoders;
 /// <summary>The mean of the events so far, then dense layers.</summary>
 internal sealed class BagEncoder(ModelParameters parameters, double dropout) : SequenceEncoder(parameters, dropout)
 {
-    protected override Tensor Encode(Tensor x, bool training)
+    protected override Tensor Encode(Tensor x, PackedSequences packing, bool training)
     {
-        x = x.cumsum(0) / tensor([.. Enumerable.Range(1, (int)x.shape[0]).Select(count => (float)count)]).view(-1, 1, 1);
+        var counts = new float[packing.Rows];
+        for (var t = 0; t < packing.Steps; t++)
+            Array.Fill(counts, t + 1, packing.Start(t), packing.Active(t));
+        x = LinearScan.Run(ones_like(x), x, packing) / tensor(counts).unsqueeze(1);
         for (var layer = 0; layer < Encoder.Layers; layer++)
         {
             if (layer > 0)

@@ -9,7 +9,7 @@ namespace GrpcRec.Training.Encoders;
 
 /// <summary>
 /// The part of a recurrent layer that cannot be a large product: h after each event from the inputs' part of the sums, from a zero state, with
-/// its own gradient. Each thread takes some of the sequences through all of time, so that threads never wait for each other, weights stay in
+/// its own gradient. Each thread takes some of the sequences through all of their time, so that threads never wait for each other, weights stay in
 /// its cache, and the product of a step runs on <see cref="BlockProduct"/> with the activations behind it. What libtorch does with small
 /// products and many passes takes several times longer.
 /// Sums stand in blocks of 64 columns: as many units as the cell needs, all of the first sum, then of the second …
@@ -39,24 +39,25 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
         return order;
     }
 
-    /// <param name="sums">[T, B, Sums·padded H] the inputs' part of the sums and the bias, in blocks.</param>
+    /// <param name="sums">[N, Sums·padded H] the inputs' part of the sums and the bias, in blocks.</param>
     /// <param name="weights">[Sums·padded H, H] recurrent weights, rows in blocks.</param>
-    /// <returns>[T, B, H]</returns>
-    public static Tensor Run(Tensor sums, Tensor weights) => apply(sums, weights);
+    /// <returns>[N, H]</returns>
+    public static Tensor Run(Tensor sums, Tensor weights, PackedSequences packing) => apply(sums, weights, packing.ToTensor());
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         var sums = ((Tensor)vars[0]).detach().contiguous();
         var weights = ((Tensor)vars[1]).detach().contiguous();
-        var shape = new Shape(sums, weights);
-        var states = empty(shape.Steps, shape.Batch, shape.Hidden);
+        var lengths = (Tensor)vars[2];
+        var shape = new Shape(sums, weights, lengths);
+        var states = empty(shape.Packing.Rows, shape.Hidden);
         var gates = empty_like(sums);
-        var cells = empty(shape.Steps, shape.Batch, shape.Units);
+        var cells = empty(shape.Packing.Rows, shape.Units);
         using var packed = new NativeFloats((long)shape.Width * shape.Hidden);
         Pack(Floats(weights), shape, packed.Pointer);
         var (from, w, g, c, h) = ((nint)Floats(sums), (nint)packed.Pointer, (nint)Floats(gates), (nint)Floats(cells), (nint)Floats(states));
-        ForEachPart(shape.Batch, Math.Clamp(get_num_threads(), 1, shape.Batch), (first, end) => Forward(shape, first, end, (float*)from, (float*)w, (float*)g, (float*)c, (float*)h));
-        ctx.save_for_backward([gates, cells, states, weights]);
+        shape.Packing.ForEachPart(get_num_threads(), (first, end) => Forward(shape, first, end, (float*)from, (float*)w, (float*)g, (float*)c, (float*)h));
+        ctx.save_for_backward([gates, cells, states, weights, lengths]);
         return states;
     }
 
@@ -65,7 +66,7 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
         var saved = ctx.get_saved_variables();
         var (gates, cells, states, weights) = (saved[0], saved[1], saved[2], saved[3]);
         var gradient = grad_output.contiguous();
-        var shape = new Shape(gates, weights);
+        var shape = new Shape(gates, weights, saved[4]);
         var sums = empty_like(gates);
         // The recurrent weights padded to whole blocks of columns, as the second factor of dh = dz·W.
         var columns = BlockProduct.Padded(shape.Hidden);
@@ -74,22 +75,31 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
         for (var row = 0; row < shape.Width; row++)
             new ReadOnlySpan<float>(w + ((nint)row * shape.Hidden), shape.Hidden).CopyTo(new Span<float>(wide.Pointer + ((nint)row * columns), shape.Hidden));
         var (p, g, c, dh, dz) = ((nint)wide.Pointer, (nint)Floats(gates), (nint)Floats(cells), (nint)Floats(gradient), (nint)Floats(sums));
-        ForEachPart(shape.Batch, Math.Clamp(get_num_threads(), 1, shape.Batch), (first, end) => Backward(shape, first, end, (float*)p, columns, (float*)g, (float*)c, (float*)dh, (float*)dz));
+        shape.Packing.ForEachPart(get_num_threads(), (first, end) => Backward(shape, first, end, (float*)p, columns, (float*)g, (float*)c, (float*)dh, (float*)dz));
 
         // dW = Σₜ dz(t)ᵀ·h(t-1), one product over all events; h before the first is zero.
-        var weightGradient = shape.Steps == 1
-            ? zeros_like(weights)
-            : sums.narrow(0, 1, shape.Steps - 1).reshape(-1, shape.Width).t().mm(states.narrow(0, 0, shape.Steps - 1).reshape(-1, shape.Hidden));
-        return [sums, weightGradient];
+        var packing = shape.Packing;
+        if (packing.Steps == 1)
+            return [sums, zeros_like(weights), empty(0)];
+        var before = empty(packing.Rows - packing.Batch, shape.Hidden);
+        for (var t = 1; t < packing.Steps; t++)
+        {
+            new ReadOnlySpan<float>(Floats(states) + shape.State(t - 1, 0), packing.Active(t) * shape.Hidden)
+                .CopyTo(new Span<float>(Floats(before) + ((nint)(packing.Start(t) - packing.Batch) * shape.Hidden), packing.Active(t) * shape.Hidden));
+        }
+
+        return [sums, sums.narrow(0, packing.Batch, before.shape[0]).t().mm(before), empty(0)];
     }
 
     private static void Forward(Shape shape, int first, int end, float* sums, float* packed, float* gates, float* cells, float* states)
     {
-        var rows = end - first;
-        using var zero = new NativeFloats((long)rows * Math.Max(shape.Hidden, shape.Units));
+        using var zero = new NativeFloats((long)(end - first) * Math.Max(shape.Hidden, shape.Units));
         using var output = new NativeFloats(UnitsPerBlock);
-        for (var t = 0; t < shape.Steps; t++)
+        for (var t = 0; t < shape.Packing.Steps; t++)
         {
+            var rows = Math.Min(end, shape.Packing.Active(t)) - first;
+            if (rows <= 0)
+                return;
             var before = t == 0 ? zero.Pointer : states + shape.State(t - 1, first);
             var cellsBefore = t == 0 ? zero.Pointer : cells + shape.Cell(t - 1, first);
             for (var block = 0; block < shape.Width; block += BlockProduct.Columns)
@@ -120,13 +130,14 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
     private static void Backward(
         Shape shape, int first, int end, float* weights, int columns, float* gates, float* cells, float* stateGradients, float* sumGradients)
     {
-        var rows = end - first;
-        using var zero = new NativeFloats((long)rows * Math.Max(shape.Units, columns));
-        using var recurrent = new NativeFloats((long)rows * columns);
-        using var cellGradients = new NativeFloats((long)rows * shape.Units);
+        // A sequence whose last event comes earlier finds the zeros that its rows begin with.
+        using var zero = new NativeFloats((long)(end - first) * Math.Max(shape.Units, columns));
+        using var recurrent = new NativeFloats((long)(end - first) * columns);
+        using var cellGradients = new NativeFloats((long)(end - first) * shape.Units);
         using var part = new NativeFloats(UnitsPerBlock);
-        for (var t = shape.Steps - 1; t >= 0; t--)
+        for (var t = shape.Packing.Steps - 1; t >= 0; t--)
         {
+            var rows = Math.Min(end, shape.Packing.Active(t)) - first;
             // 1. Through the cell: dz of this step, and what goes on to the state before besides the product.
             for (var row = 0; row < rows; row++)
             {
@@ -173,23 +184,21 @@ internal sealed unsafe class BlockRecurrence<TCell> : autograd.SingleTensorFunct
         }
     }
 
-    private readonly struct Shape(Tensor sums, Tensor weights)
+    private readonly struct Shape(Tensor sums, Tensor weights, Tensor lengths)
     {
-        public int Steps { get; } = checked((int)sums.shape[0]);
-
-        public int Batch { get; } = checked((int)sums.shape[1]);
+        public PackedSequences Packing { get; } = PackedSequences.FromTensor(lengths);
 
         /// <summary>Sums·padded H.</summary>
-        public int Width { get; } = checked((int)sums.shape[2]);
+        public int Width { get; } = checked((int)sums.shape[1]);
 
         public int Hidden { get; } = checked((int)weights.shape[1]);
 
         public int Units => Width / TCell.Sums;
 
-        public nint Gate(int t, int row) => (((nint)t * Batch) + row) * Width;
+        public nint Gate(int t, int row) => (nint)Packing.Row(t, row) * Width;
 
-        public nint Cell(int t, int row) => (((nint)t * Batch) + row) * Units;
+        public nint Cell(int t, int row) => (nint)Packing.Row(t, row) * Units;
 
-        public nint State(int t, int row) => (((nint)t * Batch) + row) * Hidden;
+        public nint State(int t, int row) => (nint)Packing.Row(t, row) * Hidden;
     }
 }

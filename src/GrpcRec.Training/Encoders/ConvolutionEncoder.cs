@@ -8,9 +8,10 @@ namespace GrpcRec.Training.Encoders;
 /// <summary>Horizontal and vertical filters over the last events at every place, zeros before the first.</summary>
 internal sealed class ConvolutionEncoder(ModelParameters parameters, double dropout) : SequenceEncoder(parameters, dropout)
 {
-    protected override Tensor Encode(Tensor x, bool training)
+    protected override Tensor Encode(Tensor x, PackedSequences packing, bool training)
     {
         int window = Encoder.WindowLength;
+        x = packing.Pad(x);
         var (steps, batch, width) = (x.shape[0], x.shape[1], x.shape[2]);
         var padded = cat([zeros(window - 1, batch, width), x], 0);
         var features = Encoder.FilterHeights.Select(height => Horizontal(padded, height, steps + window - height)).ToList();
@@ -21,7 +22,7 @@ internal sealed class ConvolutionEncoder(ModelParameters parameters, double drop
             features.Add(columns.transpose(2, 3).reshape(steps, batch, -1));
         }
 
-        return F.linear(Drop(cat(features, 2), training), Parameters[ModelTensors.ConvolutionOutputWeight], Parameters[ModelTensors.ConvolutionOutputBias]).tanh();
+        return F.linear(Drop(packing.Pack(cat(features, 2)), training), Parameters[ModelTensors.ConvolutionOutputWeight], Parameters[ModelTensors.ConvolutionOutputBias]).tanh();
     }
 
     /// <summary>

@@ -11,9 +11,10 @@ namespace GrpcRec.Training.Encoders;
 /// </summary>
 internal sealed class GruBeforeProductEncoder(ModelParameters parameters, double dropout) : SequenceEncoder(parameters, dropout)
 {
-    protected override Tensor Encode(Tensor x, bool training)
+    protected override Tensor Encode(Tensor x, PackedSequences packing, bool training)
     {
         int hidden = Encoder.HiddenSize;
+        x = packing.Pad(x);
         for (var layer = 0; layer < Encoder.Layers; layer++)
         {
             if (layer > 0)
@@ -34,6 +35,6 @@ internal sealed class GruBeforeProductEncoder(ModelParameters parameters, double
             x = stack(states);
         }
 
-        return x;
+        return packing.Pack(x);
     }
 }

@@ -22,7 +22,7 @@ internal sealed class RecurrentEncoder<TCell> : SequenceEncoder
         _bias = BlockRecurrence<TCell>.Order(hidden, sum => TCell.InputGate(sum) is >= 0 and var gate ? gate : gates, biases * hidden);
     }
 
-    protected override Tensor Encode(Tensor x, bool training)
+    protected override Tensor Encode(Tensor x, PackedSequences packing, bool training)
     {
         using Tensor inputOrder = tensor(_input), recurrentOrder = tensor(_recurrent), biasOrder = tensor(_bias);
         for (var layer = 0; layer < Encoder.Layers; layer++)
@@ -35,7 +35,7 @@ internal sealed class RecurrentEncoder<TCell> : SequenceEncoder
             var input = InBlocks(Parameters[ModelTensors.InputWeight(layer, Encoder.Kind)], inputOrder);
             x = BlockRecurrence<TCell>.Run(
                 F.linear(x, input, InBlocks(bias.unsqueeze(1), biasOrder).squeeze(1)),
-                InBlocks(Parameters[ModelTensors.RecurrentWeight(layer, Encoder.Kind)], recurrentOrder));
+                InBlocks(Parameters[ModelTensors.RecurrentWeight(layer, Encoder.Kind)], recurrentOrder), packing);
         }
 
         return x;

@@ -28,22 +28,19 @@ internal abstract class SequenceEncoder(ModelParameters parameters, double dropo
         var kind => throw new NotSupportedException($"An encoder of kind {kind} cannot be trained."),
     };
 
-    /// <param name="ids">
-    /// [T, B] int64 by the embedding that they point into, one for each of <see cref="ModelTensors.EventColumns"/>; padding at the end is any id,
-    /// its states are never read.
-    /// </param>
-    /// <returns>[T, B, H] state after each event.</returns>
-    public Tensor Forward(IReadOnlyDictionary<string, Tensor> ids, bool training)
+    /// <param name="ids">[N] int64 by the embedding that they point into, one for each of <see cref="ModelTensors.EventColumns"/>.</param>
+    /// <returns>[N, H] state after each event.</returns>
+    public Tensor Forward(IReadOnlyDictionary<string, Tensor> ids, PackedSequences packing, bool training)
     {
         using var scope = NewDisposeScope();
         Tensor[] columns = [.. ModelTensors.EventColumns(Parameters.Manifest).Select(column => Parameters.Embed(column.Tensor, ids[column.Tensor]))];
-        var x = columns.Length == 1 ? columns[0] : cat(columns, 2);
-        return Encode(Drop(x, training), training).MoveToOuterDisposeScope();
+        var x = columns.Length == 1 ? columns[0] : cat(columns, 1);
+        return Encode(Drop(x, training), packing, training).MoveToOuterDisposeScope();
     }
 
-    /// <param name="x">[T, B, I] events, with dropout.</param>
-    /// <returns>[T, B, H]</returns>
-    protected abstract Tensor Encode(Tensor x, bool training);
+    /// <param name="x">[N, I] events, with dropout.</param>
+    /// <returns>[N, H]</returns>
+    protected abstract Tensor Encode(Tensor x, PackedSequences packing, bool training);
 
     protected Tensor Drop(Tensor x, bool training) => training && dropout > 0 ? F.dropout(x, dropout, training: true) : x;
 }

@@ -1,5 +1,6 @@
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Datasets;
+using GrpcRec.Training.Encoders;
 using GrpcRec.Training.MultiTask;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -7,7 +8,7 @@ using static TorchSharp.torch;
 namespace GrpcRec.Training.Learning;
 
 /// <summary>Where one task has a label in a batch.</summary>
-/// <param name="Rows">[n] next_item and tasks without a candidate: rows of the flat [T·B, H] states. Others: indices into <see cref="WindowBatch.CandidateRows"/>.</param>
+/// <param name="Rows">[n] next_item and tasks without a candidate: rows of the [N, H] states. Others: indices into <see cref="WindowBatch.CandidateRows"/>.</param>
 /// <param name="Events">[n] the target events.</param>
 /// <param name="Sequences">[n] their sequences.</param>
 /// <param name="Targets">[n] items of the target events.</param>
@@ -22,12 +23,13 @@ internal sealed record LabelledRows(TaskLabels Task, long[] Rows, int[] Events, 
 }
 
 /// <summary>
-/// Windows as tensors, padded on the right, and for each task the positions that have a label: nothing else is ever computed by a head.
+/// Windows as tensors without padding (<see cref="PackedSequences"/>), and for each task the positions that have a label: nothing else is ever computed by a head.
 /// </summary>
 internal sealed class WindowBatch : IDisposable
 {
-    private WindowBatch(Dictionary<string, Tensor> events, long[] candidateRows, long[] candidateItems, long[][] candidateFeatures, LabelledRows[] tasks)
+    private WindowBatch(PackedSequences packing, Dictionary<string, Tensor> events, long[] candidateRows, long[] candidateItems, long[][] candidateFeatures, LabelledRows[] tasks)
     {
+        Packing = packing;
         Events = events;
         CandidateRows = candidateRows;
         CandidateItems = candidateItems;
@@ -35,13 +37,12 @@ internal sealed class WindowBatch : IDisposable
         Tasks = tasks;
     }
 
-    /// <summary>
-    /// [T, B] int64 by the embedding that they point into: time first, as nn.LSTM computes and returns it, so that its states are flat without
-    /// a copy. The items' always, of the rest what the model reads.
-    /// </summary>
+    public PackedSequences Packing { get; }
+
+    /// <summary>[N] int64 by the embedding that they point into. The items' always, of the rest what the model reads.</summary>
     public IReadOnlyDictionary<string, Tensor> Events { get; }
 
-    /// <summary>[C] rows of the flat states where some task with a candidate, other than next_item, has a label.</summary>
+    /// <summary>[C] rows of the states where some task with a candidate, other than next_item, has a label.</summary>
     public long[] CandidateRows { get; }
 
     /// <summary>[C] the candidate there: the item of the target event.</summary>
@@ -55,21 +56,20 @@ internal sealed class WindowBatch : IDisposable
 
     public static WindowBatch Create(SequenceDataset dataset, IReadOnlyList<TaskLabels> tasks, SplitRole role, ModelInputs inputs, ReadOnlySpan<EventWindow> windows)
     {
-        var width = 0;
-        foreach (var window in windows)
-            width = Math.Max(width, window.Length);
-        var items = new long[windows.Length * width];
+        EventWindow[] longestFirst = [.. windows.ToArray().OrderByDescending(window => window.Length)];
+        var packing = new PackedSequences(Array.ConvertAll(longestFirst, window => window.Length));
+        var items = new long[packing.Rows];
         var behaviors = inputs.ReadsBehaviors ? new long[items.Length] : null;
         long[][] features = [.. inputs.EventFeatures.Select(_ => new long[items.Length])];
         List<long> candidateRows = [], candidateItems = [];
         List<int> candidateEvents = [];
         var rows = tasks.Select(_ => (Rows: new List<long>(), Events: new List<int>(), Sequences: new List<int>(), Starts: new List<int>())).ToArray();
-        for (var b = 0; b < windows.Length; b++)
+        for (var b = 0; b < longestFirst.Length; b++)
         {
-            var window = windows[b];
+            var window = longestFirst[b];
             for (var j = 0; j < window.Length; j++)
             {
-                var row = j * windows.Length + b;
+                var row = packing.Row(j, b);
                 items[row] = dataset.ItemIds[window.Start + j];
                 if (behaviors is not null)
                     behaviors[row] = dataset.BehaviorIds[window.Start + j];
@@ -105,13 +105,13 @@ internal sealed class WindowBatch : IDisposable
             }
         }
 
-        long[] shape = [width, windows.Length];
-        var events = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [ModelTensors.ItemEmbedding] = tensor(items, shape) };
+        var events = new Dictionary<string, Tensor>(StringComparer.Ordinal) { [ModelTensors.ItemEmbedding] = tensor(items) };
         if (behaviors is not null)
-            events[ModelTensors.BehaviorEmbedding] = tensor(behaviors, shape);
+            events[ModelTensors.BehaviorEmbedding] = tensor(behaviors);
         for (var f = 0; f < features.Length; f++)
-            events[ModelTensors.EventFeature(inputs.EventFeatures[f].Feature.Name)] = tensor(features[f], shape);
+            events[ModelTensors.EventFeature(inputs.EventFeatures[f].Feature.Name)] = tensor(features[f]);
         return new WindowBatch(
+            packing,
             events,
             [.. candidateRows],
             [.. candidateItems],

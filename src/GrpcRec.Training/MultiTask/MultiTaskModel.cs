@@ -30,12 +30,11 @@ internal sealed class MultiTaskModel : IDisposable
     public Tensor?[] Forward(WindowBatch batch, bool training)
     {
         using var scope = NewDisposeScope();
-        var states = _encoder.Forward(batch.Events, training);
-        var flat = states.view(-1, states.shape[2]);
+        var states = _encoder.Forward(batch.Events, batch.Packing, training);
         var trunk = batch.CandidateRows.Length == 0
             ? null
-            : Heads.Trunk.Forward(flat.index_select(0, batch.CandidateRows), batch.CandidateItems, [.. batch.CandidateFeatures.Select(ids => tensor(ids))], training);
-        var memory = Heads.Memory(batch.Events[ModelTensors.ItemEmbedding], training)?.view(flat.shape[0], -1);
+            : Heads.Trunk.Forward(states.index_select(0, batch.CandidateRows), batch.CandidateItems, [.. batch.CandidateFeatures.Select(ids => tensor(ids))], training);
+        var memory = Heads.Memory(batch.Events[ModelTensors.ItemEmbedding], batch.Packing, training);
         var outputs = new Tensor?[batch.Tasks.Length];
         for (var k = 0; k < outputs.Length; k++)
         {
@@ -44,9 +43,9 @@ internal sealed class MultiTaskModel : IDisposable
                 continue;
             var task = rows.Task;
             outputs[k] = (task.Kind == TaskKind.NextItem
-                ? Heads.NextItemQuery(flat.index_select(0, rows.Rows), memory?.index_select(0, rows.Rows))
+                ? Heads.NextItemQuery(states.index_select(0, rows.Rows), memory?.index_select(0, rows.Rows))
                 : task.NeedsCandidate ? Candidate(task.Definition, trunk!, rows.Rows, batch)
-                : Heads.Logits(task.Name, flat.index_select(0, rows.Rows))).MoveToOuterDisposeScope();
+                : Heads.Logits(task.Name, states.index_select(0, rows.Rows))).MoveToOuterDisposeScope();
         }
 
         return outputs;

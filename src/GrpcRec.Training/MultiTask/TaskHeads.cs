@@ -23,17 +23,17 @@ internal sealed class TaskHeads(ModelParameters parameters, double dropout)
         return memory is null ? query : query + (memory * parameters[ModelTensors.MemoryGain]);
     }
 
-    /// <param name="items">[T, B] int64, as the encoder reads them.</param>
-    /// <returns>[T, B, E] after each event the fading sum of the items' output embeddings, with dropout in training; null: the model has none.</returns>
-    public Tensor? Memory(Tensor items, bool training)
+    /// <param name="items">[N] int64, as the encoder reads them.</param>
+    /// <returns>[N, E] after each event the fading sum of the items' output embeddings, with dropout in training; null: the model has none.</returns>
+    public Tensor? Memory(Tensor items, PackedSequences packing, bool training)
     {
         if (!parameters.Has(ModelTensors.MemoryDecay))
             return null;
         using var scope = NewDisposeScope();
-        var read = OutputEmbedding.index_select(0, items.view(-1)).view(items.shape[0], items.shape[1], -1);
+        var read = OutputEmbedding.index_select(0, items);
         if (training && dropout > 0)
             read = F.dropout(read, dropout, training: true);
-        return LinearScan.Run(parameters[ModelTensors.MemoryDecay].sigmoid().expand(read.shape), read).MoveToOuterDisposeScope();
+        return LinearScan.Run(parameters[ModelTensors.MemoryDecay].sigmoid().expand(read.shape), read, packing).MoveToOuterDisposeScope();
     }
 
     /// <summary>[V, E] output embedding of next_item.</summary>

@@ -61,12 +61,12 @@ public class BlockRecurrenceTests
     {
         using var scope = NewDisposeScope();
         random.manual_seed(3);
-        var (sums, weights) = (randn(9, 10, 128), randn(128, 32));
+        var (sums, weights, packing) = (randn(47, 128), randn(128, 32), new PackedSequences([9, 9, 9, 8, 4, 4, 1, 1, 1, 1]));
         float[] Gradient()
         {
             using var inner = NewDisposeScope();
             var w = weights.detach().clone().requires_grad_();
-            BlockRecurrence<LstmCell>.Run(sums.detach().clone().requires_grad_(), w).sum().backward();
+            BlockRecurrence<LstmCell>.Run(sums.detach().clone().requires_grad_(), w, packing).sum().backward();
             return w.grad!.data<float>().ToArray();
         }
 
@@ -82,21 +82,29 @@ public class BlockRecurrenceTests
         // Twice the usual weights, so that gates reach into saturation; an Elman network, which has none, would then be chaotic.
         var input = (randn(steps, batch, gates * hidden) * 2).requires_grad_();
         var weights = (randn(gates * hidden, hidden) * ((gates == 1 ? 0.7 : 2) / Math.Sqrt(hidden))).requires_grad_();
-        var upstream = randn(steps, batch, hidden);
+        // Sequences of every length from all to one event: what stands behind an end has no state and no gradient.
+        var packing = Lengths(steps, batch);
+        var upstream = randn(packing.Rows, hidden);
         using var inputOrder = tensor(BlockRecurrence<TCell>.Order(hidden, TCell.InputGate, gates * hidden));
         using var recurrentOrder = tensor(BlockRecurrence<TCell>.Order(hidden, TCell.RecurrentGate, gates * hidden));
         var states = BlockRecurrence<TCell>.Run(
-            cat([input, zeros(steps, batch, 1)], 2).index_select(2, inputOrder), cat([weights, zeros(1, hidden)], 0).index_select(0, recurrentOrder));
+            cat([packing.Pack(input), zeros(packing.Rows, 1)], 1).index_select(1, inputOrder), cat([weights, zeros(1, hidden)], 0).index_select(0, recurrentOrder), packing);
         states.backward([upstream]);
 
         var exactInput = input.detach().to(ScalarType.Float64).requires_grad_();
         var exactWeights = weights.detach().to(ScalarType.Float64).requires_grad_();
-        var expected = exact(exactInput, exactWeights);
+        var expected = packing.Pack(exact(exactInput, exactWeights));
         expected.backward([upstream.to(ScalarType.Float64)]);
 
         Close(expected, states, 2e-6);
         Close(exactInput.grad!, input.grad!, 1e-5);
         Close(exactWeights.grad!, weights.grad!, 1e-5);
+    }
+
+    internal static PackedSequences Lengths(int steps, int batch)
+    {
+        var random = new Random(steps + batch);
+        return new PackedSequences([.. Enumerable.Range(0, batch).Select(b => b == 0 ? steps : 1 + random.Next(steps)).OrderDescending()]);
     }
 
     private static Tensor Zeros(Tensor input, Tensor weights) => zeros(input.shape[1], weights.shape[1], ScalarType.Float64);

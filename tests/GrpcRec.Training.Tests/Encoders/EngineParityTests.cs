@@ -156,21 +156,21 @@ public class EngineParityTests
         const int steps = 30;
         using var frozen = no_grad();
         var inputs = new ModelInputs(manifest, data);
-        Tensor Ids(Func<int, long> of) => tensor(Enumerable.Range(0, steps).Select(of).ToArray(), [steps, 1]);
+        Tensor Ids(Func<int, long> of) => tensor(Enumerable.Range(0, steps).Select(of).ToArray(), [steps]);
         var events = inputs.EventFeatures.ToDictionary(feature => ModelTensors.EventFeature(feature.Feature.Name), feature => Ids(t => feature.Ids[t]));
         events[ModelTensors.ItemEmbedding] = Ids(t => data.ItemIds[t]);
         events[ModelTensors.BehaviorEmbedding] = Ids(t => data.BehaviorIds[t]);
-        var states = SequenceEncoder.Create(model.Parameters, dropout: 0.3).Forward(events, training: false);
+        var states = SequenceEncoder.Create(model.Parameters, dropout: 0.3).Forward(events, new PackedSequences([steps]), training: false);
 
         var hidden = new float[manifest.Encoder.HiddenSize];
         for (var t = 0; t < steps; t++)
         {
             engine.Step([new StepEvent(slot, data.ItemIds[t], inputs.KindOf(t))]);
             engine.ReadHidden(slot, hidden);
-            AssertClose($"state {t}", states[t, 0], hidden);
+            AssertClose($"state {t}", states[t], hidden);
         }
 
-        AssertLogits(model, engine, slot, states[steps - 1], inputs.RequestOf(steps), data.ItemIds[..steps]);
+        AssertLogits(model, engine, slot, states[steps - 1].unsqueeze(0), inputs.RequestOf(steps), data.ItemIds[..steps]);
     }
 
     private static void AssertLogits(MultiTaskModel model, IStepEngine engine, Slot slot, Tensor h, int[] request, int[] read)
@@ -189,8 +189,8 @@ public class EngineParityTests
         {
             if (task.Kind == TaskKind.NextItem)
             {
-                var memory = model.Heads.Memory(tensor(Array.ConvertAll(read, item => (long)item), [read.Length, 1]), training: false);
-                var expected = addmm(model.Heads.ItemBias, model.Heads.NextItemQuery(h, memory?[read.Length - 1]), model.Heads.OutputEmbedding.t(), 1, 1);
+                var memory = model.Heads.Memory(tensor(Array.ConvertAll(read, item => (long)item)), new PackedSequences([read.Length]), training: false);
+                var expected = addmm(model.Heads.ItemBias, model.Heads.NextItemQuery(h, memory?[read.Length - 1].unsqueeze(0)), model.Heads.OutputEmbedding.t(), 1, 1);
                 if (model.Heads.RepeatTerm is { } terms)
                 {
                     // What stands among the last events read, by its last one.

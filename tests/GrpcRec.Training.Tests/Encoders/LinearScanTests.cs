@@ -17,13 +17,14 @@ public class LinearScanTests
     {
         using var scope = NewDisposeScope();
         random.manual_seed(steps);
-        Tensor factors = rand(steps, batch, width).requires_grad_(), terms = randn(steps, batch, width).requires_grad_(), upstream = randn(steps, batch, width);
-        var states = LinearScan.Run(factors, terms);
+        var packing = BlockRecurrenceTests.Lengths(steps, batch);
+        Tensor factors = rand(steps, batch, width).requires_grad_(), terms = randn(steps, batch, width).requires_grad_(), upstream = randn(packing.Rows, width);
+        var states = LinearScan.Run(packing.Pack(factors), packing.Pack(terms), packing);
         states.backward([upstream]);
 
         Tensor a = factors.detach().to(ScalarType.Float64).requires_grad_(), b = terms.detach().to(ScalarType.Float64).requires_grad_();
         var h = zeros(batch, width, ScalarType.Float64);
-        var exact = stack([.. Enumerable.Range(0, steps).Select(t => h = (a[t] * h) + b[t])]);
+        var exact = packing.Pack(stack([.. Enumerable.Range(0, steps).Select(t => h = (a[t] * h) + b[t])]));
         exact.backward([upstream.to(ScalarType.Float64)]);
 
         foreach (var (expected, actual) in ((Tensor, Tensor)[])[(exact, states), (a.grad!, factors.grad!), (b.grad!, terms.grad!)])

@@ -1,4 +1,5 @@
 using GrpcRec.Engine.Models;
+using GrpcRec.Training.Encoders;
 using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
@@ -19,16 +20,16 @@ public class ItemMemoryTests
         model.Parameters[ModelTensors.MemoryDecay].copy_(arange(8) - 3.5f);
         long[] items = [4, 9, 4];
 
-        var memory = model.Heads.Memory(tensor(items, [3, 1]), training: false)!;
+        var memory = model.Heads.Memory(tensor(items), new PackedSequences([3]), training: false)!;
 
         var table = model.Parameters[ModelTensors.ItemEmbedding];
         for (var k = 0; k < 8; k++)
         {
             var factor = 1 / (1 + Math.Exp(3.5 - k));
             double first = table[4, k].item<float>(), second = table[9, k].item<float>();
-            Assert.Equal(first, memory[0, 0, k].item<float>(), 1e-6);
-            Assert.Equal((factor * first) + second, memory[1, 0, k].item<float>(), 1e-6);
-            Assert.Equal((((factor * first) + second) * factor) + first, memory[2, 0, k].item<float>(), 1e-6);
+            Assert.Equal(first, memory[0, k].item<float>(), 1e-6);
+            Assert.Equal((factor * first) + second, memory[1, k].item<float>(), 1e-6);
+            Assert.Equal((((factor * first) + second) * factor) + first, memory[2, k].item<float>(), 1e-6);
         }
     }
 
@@ -41,8 +42,8 @@ public class ItemMemoryTests
 
         double Sum()
         {
-            var memory = model.Heads.Memory(tensor(new long[] { 4, 9, 2 }, [3, 1]), training: false)!;
-            var sum = model.Heads.NextItemQuery(zeros(1, 16), memory[2]).square().sum();
+            var memory = model.Heads.Memory(tensor(new long[] { 4, 9, 2 }), new PackedSequences([3]), training: false)!;
+            var sum = model.Heads.NextItemQuery(zeros(1, 16), memory[2].unsqueeze(0)).square().sum();
             sum.backward();
             return sum.item<float>();
         }
