@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using GrpcRec.Engine.Models;
 using GrpcRec.Trainer.Tuning;
 using GrpcRec.Training.Learning;
+using GrpcRec.Training.Losses;
 using GrpcRec.Training.MultiTask;
 using GrpcRec.Training.Optimizers;
 using GrpcRec.Training.Weighting;
@@ -62,12 +63,17 @@ sealed record BenchmarkPreset
         },
         new()
         {
-            // Seven events a user and sixteen an item: what does not overfit at once is small, and drops much.
+            // Seven events a user and sixteen an item: likeness to the items read tells most, and what is learnt must be dropped often.
             Name = "b1c",
             Title = "Amazon Beauty, leave-one-out, all items ranked, seen ones masked",
             Tasks = NextItemAlone,
-            Architecture = new() { Encoder = EncoderKind.Gru, EmbeddingSize = 64, HiddenSize = 64, MaxSequenceLength = 50, Dropout = 0.5, RepeatTerms = true },
-            Optimization = new() { Epochs = 20, BatchSize = 128, LearningRate = 2e-3, Patience = 3, MaxDuration = TimeSpan.FromMinutes(60) },
+            Architecture = new() { Encoder = EncoderKind.Gru, EmbeddingSize = 128, HiddenSize = 128, MaxSequenceLength = 20, Dropout = 0.7, ItemMemory = true },
+            Optimization = new()
+            {
+                Epochs = 9, BatchSize = 128, LearningRate = 2.5e-3, Patience = 9, MaxDuration = TimeSpan.FromMinutes(30),
+                Optimizer = new() { Schedule = LearningRateSchedule.Cosine, WarmUp = 0.02 },
+                NextItem = new() { Loss = NextItemLossKind.SampledSoftmax, Negatives = 4096, SamplingPower = 0.5 },
+            },
             Evaluation = new() { MaskSeen = true },
         },
         new()
@@ -125,8 +131,13 @@ sealed record BenchmarkPreset
             Name = "b4",
             Title = "Diginetica, last click of later sessions, all items ranked, seen ones not masked",
             Tasks = NextItemAlone,
-            Architecture = new() { EmbeddingSize = 64, HiddenSize = 128, MaxSequenceLength = 20, Dropout = 0.3, RepeatTerms = true },
-            Optimization = new() { Epochs = 8, BatchSize = 128, LearningRate = 2e-3, Patience = 2, MaxDuration = TimeSpan.FromMinutes(60) },
+            Architecture = new() { EmbeddingSize = 64, HiddenSize = 128, MaxSequenceLength = 20, Dropout = 0.3, ItemMemory = true },
+            Optimization = new()
+            {
+                Epochs = 6, BatchSize = 128, LearningRate = 2.5e-3, Patience = 6, MaxDuration = TimeSpan.FromMinutes(40),
+                Optimizer = new() { Schedule = LearningRateSchedule.Cosine, WarmUp = 0.02 },
+                NextItem = new() { Loss = NextItemLossKind.SampledSoftmax, Negatives = 4096, SamplingPower = 0.5 },
+            },
             Evaluation = new() { MaskSeen = false },
         },
     ];

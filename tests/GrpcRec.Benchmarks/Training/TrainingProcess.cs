@@ -14,7 +14,7 @@ namespace GrpcRec.Benchmarks.Training;
 internal static class TrainingProcess
 {
     public const string CommandName = "train-side";
-    private const string Tunables = "GLIBC_TUNABLES", HugePages = "glibc.malloc.hugetlb=1";
+    private const string Tunables = "GLIBC_TUNABLES", HugePages = "glibc.malloc.hugetlb=1", WaitPolicy = "OMP_WAIT_POLICY";
 
     /// <summary>What the parent runs.</summary>
     public static Command Create()
@@ -46,6 +46,10 @@ internal static class TrainingProcess
         foreach (var argument in (string[])[CommandName, side.ToString(), threads.ToString(CultureInfo.InvariantCulture), steps.ToString(CultureInfo.InvariantCulture)])
             start.ArgumentList.Add(argument);
         start.Environment["OMP_NUM_THREADS"] = threads.ToString(CultureInfo.InvariantCulture);
+        // Ours as the server starts a job (TrainerEnvironment). The straightforward side loses by it: it waits for threads far more often.
+        start.Environment.Remove(WaitPolicy);
+        if (side == TrainingSide.Ours)
+            start.Environment[WaitPolicy] = "PASSIVE";
         start.Environment.Remove(Tunables);
         if (hugePages)
             start.Environment[Tunables] = HugePages;
