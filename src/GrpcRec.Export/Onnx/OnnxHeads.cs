@@ -58,9 +58,7 @@ internal sealed class OnnxHeads(OnnxGraph graph, OnnxOptions options)
     private string Memory(string table)
     {
         // 1. Events since each place of [B, T, 1], and which hold an event.
-        var longest = OnnxEncoder.Longest(graph);
-        var lengths = options.ReadsLengths ? OnnxEncoder.LengthColumn(graph) : longest;
-        var since = graph.Node("Sub", [graph.Node("Sub", [lengths, graph.Integer(1)]), graph.Unsqueeze(graph.Places(longest), 0)]);
+        var (_, since) = EventsSince();
         var present = graph.Unsqueeze(graph.ToFloat(graph.Node("GreaterOrEqual", [since, graph.Integer(0)])), 2);
         var passed = graph.Unsqueeze(graph.ToFloat(graph.Node("Max", [since, graph.Integer(0)])), 2);
 
@@ -72,16 +70,22 @@ internal sealed class OnnxHeads(OnnxGraph graph, OnnxOptions options)
         return graph.Node("Mul", [memory, graph.Weight(ModelTensors.MemoryGain)]);
     }
 
+    /// <summary>Places [T], and the events after each of [B, T]: 0 for the last, negative behind a sequence's end.</summary>
+    private (string Places, string Since) EventsSince()
+    {
+        var longest = OnnxEncoder.Longest(graph);
+        var places = graph.Places(longest);
+        var lengths = options.ReadsLengths ? OnnxEncoder.LengthColumn(graph) : longest;
+        return (places, graph.Node("Sub", [graph.Node("Sub", [lengths, graph.Integer(1)]), graph.Unsqueeze(places, 0)]));
+    }
+
     /// <summary>Adds to each item's logit its term: that of its last event, where it stands among the last that the model reads.</summary>
     /// <param name="logits">[B, V]</param>
     private void AddRepeatTerms(string logits, string result)
     {
         // 1. Events since each place of [B, T], and which places are read.
         var reach = _manifest.MaxSequenceLength;
-        var longest = OnnxEncoder.Longest(graph);
-        var places = graph.Places(longest);
-        var lengths = options.ReadsLengths ? OnnxEncoder.LengthColumn(graph) : longest;
-        var since = graph.Node("Sub", [graph.Node("Sub", [lengths, graph.Integer(1)]), graph.Unsqueeze(places, 0)]);
+        var (places, since) = EventsSince();
         var inside = graph.Node("And", [graph.Node("GreaterOrEqual", [since, graph.Integer(0)]), graph.Node("Less", [since, graph.Integer(reach)])]);
 
         // 2. Of an item's places the last: no later one [B, T, T'] has the same item.

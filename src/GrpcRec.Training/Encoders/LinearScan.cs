@@ -62,7 +62,8 @@ internal sealed unsafe class LinearScan : autograd.SingleTensorFunction<LinearSc
             for (var t = packing.Steps - 1; t >= 0; t--)
             {
                 var active = Math.Max(0, Math.Min(end, packing.Active(t)) - first);
-                At(g, t, active).CopyTo(At(db, t, active));
+                // Sequences that end here have no later step.
+                At(g, t, active)[(later * width)..].CopyTo(At(db, t, active)[(later * width)..]);
                 if (later > 0)
                     TensorPrimitives.MultiplyAdd(At(factors, t + 1, later), At(db, t + 1, later), At(g, t, later), At(db, t, later));
                 if (t > 0)

@@ -1,6 +1,5 @@
 using GrpcRec.Engine.Models;
 using GrpcRec.Training.Encoders;
-using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
 using TorchSharp;
@@ -77,20 +76,8 @@ public class ItemMemoryTests
         for (var e = 0; e < data.EventCount; e++)
             data.ItemIds[e] = (e / 8 % 40 * 6) + random.Next(6);
 
-        double Hits(bool memory)
-        {
-            using var space = new Workspace();
-            var plan = TinyData.Plan(TinyData.NextItem);
-            plan = plan with
-            {
-                Architecture = plan.Architecture with { ItemMemory = memory }, Optimization = plan.Optimization with { Epochs = 4 }, Evaluation = new EvaluationPlan { Cutoffs = [5] },
-            };
-            var outcome = ModelTrainer.Train(data, plan, space.Checkpoint, space.Artifact(), null, TimeProvider.System, default);
-            var artifact = ModelArtifact.Load(space.Artifact());
-            Assert.Equal(memory, artifact.HasTensor(ModelTensors.MemoryGain));
-            // Validation was torch's, the test is the engine's.
-            return outcome.Manifest.Metrics["hr@5"];
-        }
+        double Hits(bool memory) =>
+            TinyData.TestHits(data, network => network with { ItemMemory = memory }, epochs: 4, ModelTensors.MemoryGain, has: memory);
 
         var (plain, withMemory) = (Hits(memory: false), Hits(memory: true));
         Assert.True(withMemory > plain + 0.1, $"hr@5 {withMemory} with a memory, {plain} without");

@@ -35,20 +35,8 @@ public class RepeatTermTests
         for (var e = 0; e < data.EventCount; e++)
             data.ItemIds[e] = e % 30 < 4 ? random.Next(60) : data.ItemIds[e - random.Next(1, 5)];
 
-        double Hits(bool terms)
-        {
-            using var space = new Workspace();
-            var plan = TinyData.Plan(TinyData.NextItem);
-            plan = plan with
-            {
-                Architecture = plan.Architecture with { RepeatTerms = terms }, Optimization = plan.Optimization with { Epochs = 2 }, Evaluation = new EvaluationPlan { Cutoffs = [5] },
-            };
-            var outcome = ModelTrainer.Train(data, plan, space.Checkpoint, space.Artifact(), null, TimeProvider.System, default);
-            var artifact = ModelArtifact.Load(space.Artifact());
-            Assert.Equal(terms, artifact.HasTensor(ModelTensors.RepeatTerm));
-            // Validation was torch's, the test is the engine's.
-            return outcome.Manifest.Metrics["hr@5"];
-        }
+        double Hits(bool terms) =>
+            TinyData.TestHits(data, network => network with { RepeatTerms = terms }, epochs: 2, ModelTensors.RepeatTerm, has: terms);
 
         var (plain, withTerms) = (Hits(terms: false), Hits(terms: true));
         Assert.True(withTerms > 0.8, $"hr@5 with terms {withTerms}");
