@@ -85,6 +85,14 @@ public sealed class MappingTests
         Assert.Equal((20, 64, 0.003, 5.0, 5, 1L, (TimeSpan?)null),
             (plan.Optimization.Epochs, plan.Optimization.BatchSize, plan.Optimization.LearningRate, plan.Optimization.GradientClipNorm,
                 plan.Optimization.Patience, plan.Optimization.Seed, plan.Optimization.MaxDuration));
+        Assert.Equal((false, 0.0), (plan.ComparesSingleTasks, plan.Distillation));
+    }
+
+    [Fact]
+    public void Plan_ComparedAndDistilled_IsTaken()
+    {
+        var plan = PlanMapping.FromWire(new TrainRequest { ModelName = "m", CompareSingleTasks = true, Hyperparameters = new() { Distillation = 0.25 } }, "v1");
+        Assert.Equal((true, 0.25), (plan.ComparesSingleTasks, plan.Distillation));
     }
 
     [Fact]

@@ -46,6 +46,7 @@ public sealed class ReportSettingsTests
         ["max_duration"] = ("{}", "\"90s\""),
         ["seed"] = ("{}", "5"),
         ["weighting"] = ("{}", "\"famo\""),
+        ["distillation"] = ("{}", "0.5"),
         ["min_context"] = ("{}", "20"),
         ["optimizer"] = ("{}", "\"adamw\""),
         ["momentum"] = ("""{"optimizer": "sgd"}""", "0.5"),

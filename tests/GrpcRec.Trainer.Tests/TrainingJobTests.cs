@@ -76,6 +76,22 @@ public sealed class TrainingJobTests : IDisposable
                 Assert.Equal(metric.Value, done.Metrics[metric.Key[(baseline.Length + 1)..]], 12));
     }
 
+    [Fact]
+    public void Run_Distilled_ShowsTheTeacherAndWhatTheTaskHasOfItsCompany()
+    {
+        WriteEvents(users: 30);
+        var request = Request();
+        request.Hyperparameters.Distillation = 0.5;
+        request.Data.Columns = new ColumnMapping { Labels = { "liked" } };
+        request.Tasks.Add(new TaskSpec { Name = "next", Kind = V1.TaskKind.NextItem });
+        request.Tasks.Add(new TaskSpec { Name = "like", Kind = V1.TaskKind.Binary, Label = new LabelSpec { Column = "liked" } });
+        List<string> alone = [];
+        var done = Run(request, job => alone.Add(job.Progress.SingleTask));
+        Assert.Equal(TrainingState.Succeeded, done.State);
+        Assert.Equal(["", "like", ""], alone.Where((task, n) => n == 0 || task != alone[n - 1]));
+        Assert.Equal("like", Assert.Single(done.Relatedness.Gains).Task);
+    }
+
     private V1.Training Run() => Run(Request());
 
     private V1.Training Run(TrainRequest request, Action<V1.Training>? report = null) => new TrainingJob(

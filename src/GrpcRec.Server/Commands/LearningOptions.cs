@@ -13,6 +13,7 @@ sealed class LearningOptions
     readonly Option<int?> _maxSeconds = new("--max-seconds") { Description = "Stop after this long, with the best epoch so far. Default: no limit." };
     readonly Option<int?> _patience = new("--patience") { Description = "Epochs without a better validation result before training stops. Default 5." };
     readonly Option<Weighting?> _weighting = new("--weighting") { Description = "How the tasks' losses are combined: fixed, equal, uncertainty, dwa, gradnorm, pcgrad, cagrad or famo. Default fixed." };
+    readonly Option<double?> _distillation = new("--distillation") { Description = "Share of a binary task's label that a model of that task alone says, trained first: 0 to 1. Default 0." };
     readonly Option<Optimizer?> _optimizer = new("--optimizer") { Description = "How a gradient becomes a step: adam, adamw or sgd. Default adam." };
     readonly Option<double?> _momentum = new("--momentum") { Description = "sgd: share of the last step that goes on. Default 0.9." };
     readonly Option<double?> _weightDecay = new("--weight-decay") { Description = "Pull of matrices and embeddings towards zero. Default 0." };
@@ -25,7 +26,7 @@ sealed class LearningOptions
 
     public IEnumerable<Option> All =>
     [
-        _epochs, _batchSize, _learningRate, _maxSeconds, _patience, _weighting, _optimizer, _momentum, _weightDecay, _lazyEmbeddings, _schedule, _warmUp,
+        _epochs, _batchSize, _learningRate, _maxSeconds, _patience, _weighting, _distillation, _optimizer, _momentum, _weightDecay, _lazyEmbeddings, _schedule, _warmUp,
         _nextItemLoss, _negatives, _seed,
     ];
 
@@ -37,6 +38,7 @@ sealed class LearningOptions
         if (parsed.GetValue(_maxSeconds) is { } seconds) learning.MaxDuration = Duration.FromTimeSpan(TimeSpan.FromSeconds(seconds));
         if (parsed.GetValue(_patience) is { } patience) learning.Patience = patience;
         if (parsed.GetValue(_weighting) is { } weighting) learning.Weighting = weighting;
+        if (parsed.GetValue(_distillation) is { } distillation) learning.Distillation = distillation;
         if (parsed.GetValue(_optimizer) is { } optimizer) learning.Optimizer = optimizer;
         if (parsed.GetValue(_momentum) is { } momentum) learning.Momentum = momentum;
         if (parsed.GetValue(_weightDecay) is { } decay) learning.WeightDecay = decay;

@@ -40,10 +40,10 @@ sealed class TrainingDisplay(IAnsiConsole console)
     async Task<Training> ShowLinesAsync(IAsyncEnumerable<Training> trainings)
     {
         var last = new Training();
-        (TrainingState, TrainingPhase, int)? shown = null;
+        (TrainingState, string, TrainingPhase, int)? shown = null;
         await foreach (var training in trainings)
         {
-            var stage = (training.State, training.Progress?.Phase ?? TrainingPhase.Unspecified, training.Progress?.Epoch ?? 0);
+            var stage = (training.State, training.Progress?.SingleTask ?? "", training.Progress?.Phase ?? TrainingPhase.Unspecified, training.Progress?.Epoch ?? 0);
             if (stage != shown) console.WriteLine(Describe(training));
             (shown, last) = (stage, training);
         }
@@ -59,7 +59,7 @@ sealed class TrainingDisplay(IAnsiConsole console)
     {
         if (training.State is TrainingState.Failed) return $"failed: {training.Error}";
         if (training.State is not TrainingState.Running || training.Progress is not { } progress) return training.State.ToString().ToLowerInvariant();
-        return progress.Phase switch
+        var doing = progress.Phase switch
         {
             TrainingPhase.Importing => $"reading events, {progress.Step.ToString("N0", CultureInfo.InvariantCulture)} rows",
             TrainingPhase.Training when progress.Epochs == 0 => "counting", // a baseline has no epochs
@@ -70,6 +70,7 @@ sealed class TrainingDisplay(IAnsiConsole console)
             TrainingPhase.Writing => "writing the model",
             _ => "starting",
         };
+        return progress.SingleTask.Length > 0 ? $"{progress.SingleTask} alone: {doing}" : doing;
     }
 
     static string Losses(TrainingProgress progress)

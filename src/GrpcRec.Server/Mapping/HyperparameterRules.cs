@@ -32,6 +32,7 @@ static class HyperparameterRules
         IsDefined(at + "weighting", parameters.Weighting, violations);
         InRange(at + "min_context", parameters.HasMinContext, parameters.MinContext, 0, length - 1, violations);
 
+        Between(at + "distillation", parameters.HasDistillation, parameters.Distillation, 1, violations);
         IsDefined(at + "optimizer", parameters.Optimizer, violations);
         Between(at + "momentum", parameters.HasMomentum, parameters.Momentum, 0.999, violations);
         Between(at + "weight_decay", parameters.HasWeightDecay, parameters.WeightDecay, 1, violations);

@@ -32,6 +32,8 @@ static class TrainRequestRules
         if (request.Architecture is { } features) FeatureSpecRules.Check(features, request.Data?.Columns?.Contexts ?? [], violations);
         HyperparameterRules.Check(request.Hyperparameters, request.Architecture is { HasMaxSequenceLength: true } network ? network.MaxSequenceLength : DefaultSequenceLength, violations);
         CheckNextItemParts(request, violations);
+        if (request.Hyperparameters?.Distillation > 0 && request.Tasks.All(task => task.Kind != TaskKind.Binary))
+            violations.Add("hyperparameters.distillation", ViolationReason.NotAllowed, "softens the labels of binary tasks, and no task is one: leave it out.");
         CheckSplit(request.Split, violations);
         CheckBaseline(request, violations);
     }

@@ -19,10 +19,13 @@ sealed record BenchmarkPreset
     public required OptimizationPlan Optimization { get; init; }
     public required EvaluationPlan Evaluation { get; init; }
 
+    /// <inheritdoc cref="TrainingPlan.Distillation"/>
+    public double Distillation { get; init; }
+
     /// <param name="version">Of the model to make.</param>
     public TrainingPlan ToPlan(string version) => new()
     {
-        ModelName = Name, ModelVersion = version, Tasks = Tasks, Architecture = Architecture, Optimization = Optimization, Evaluation = Evaluation,
+        ModelName = Name, ModelVersion = version, Tasks = Tasks, Architecture = Architecture, Optimization = Optimization, Evaluation = Evaluation, Distillation = Distillation,
     };
 
     /// <summary>With other settings over its own.</summary>
@@ -30,7 +33,7 @@ sealed record BenchmarkPreset
     public BenchmarkPreset With(JsonObject settings)
     {
         var plan = PlanSettings.Apply(ToPlan("unused"), settings);
-        return this with { Tasks = plan.Tasks, Architecture = plan.Architecture, Optimization = plan.Optimization };
+        return this with { Tasks = plan.Tasks, Architecture = plan.Architecture, Optimization = plan.Optimization, Distillation = plan.Distillation };
     }
 
     private static readonly IReadOnlyList<TaskDefinition> NextItemAlone = [new() { Name = "next", Kind = TaskKind.NextItem }];
@@ -104,6 +107,7 @@ sealed record BenchmarkPreset
                 Epochs = 4, BatchSize = 128, LearningRate = 1.5e-3, Patience = 4, MaxDuration = TimeSpan.FromMinutes(20), Weighting = WeightingKind.Uncertainty,
                 Optimizer = new() { Schedule = LearningRateSchedule.Cosine, WarmUp = 0.05 },
             },
+            Distillation = 0.8,
             Evaluation = new(),
         },
         new()

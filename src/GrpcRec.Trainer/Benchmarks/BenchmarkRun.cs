@@ -59,18 +59,15 @@ sealed record BenchmarkRun(
     private (EvaluationReport Test, IReadOnlyList<TaskGain> Gains) Train(
         SequenceDataset dataset, long seed, IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>> baselines, TimeProvider clock, CancellationToken cancellation)
     {
-        var plan = (Preset with { Optimization = Preset.Optimization with { Seed = seed } }).ToPlan($"seed-{seed}");
+        var plan = (Preset with { Optimization = Preset.Optimization with { Seed = seed } }).ToPlan($"seed-{seed}") with { ComparesSingleTasks = ComparesSingleTasks };
         var scratch = Directory.CreateTempSubdirectory("grpcrec-evaluate-");
         try
         {
             var artifact = Path.Combine(OutputDirectory ?? scratch.FullName, plan.ModelName, plan.ModelVersion);
             var checkpoints = Path.Combine(scratch.FullName, "checkpoints");
-            var single = ComparesSingleTasks && plan.Tasks.Count > 1
-                ? TrainingDisplay.Run($"{Preset.Name}, each task alone, seed {seed}", progress => SingleTaskTrainings.Run(dataset, plan, checkpoints, _ => progress, clock, cancellation, Note))
-                : null;
             var outcome = TrainingDisplay.Run(
                 $"{Preset.Name}, seed {seed}", progress => ModelTrainer.Train(dataset, plan, checkpoints, artifact, progress, clock, cancellation, note: Note));
-            var relatedness = TaskRelatedness.Of(plan.Tasks, outcome.History, outcome.Metrics, single);
+            var relatedness = TaskRelatedness.Of(plan.Tasks, outcome.History, outcome.Metrics, outcome.SingleTasks);
             foreach (var warning in relatedness?.Warnings ?? [])
                 Note($"seed {seed}: {warning}");
             if (OutputDirectory is not null)

@@ -37,6 +37,8 @@ static class TrainingDisplay
             .Start(context => work(new BarPerPiece<TPiece>(context, title)));
     }
 
+    private static string Titled(string title, TrainingProgressReport report) => report.SingleTask is null ? title : $"{title}, {report.SingleTask} alone";
+
     private static string Describe(TrainingProgressReport report)
     {
         var validation = string.Join(" ", report.ValidationMetrics
@@ -89,20 +91,20 @@ static class TrainingDisplay
         {
             task.MaxValue = Math.Max(1, value.Steps);
             task.Value = value.Step;
-            task.Description = Markup.Escape($"{title} · {value.Stage} · {Describe(value)}");
+            task.Description = Markup.Escape($"{Titled(title, value)} · {value.Stage} · {Describe(value)}");
         }
     }
 
     private sealed class LinePerEpoch(string title) : IProgress<TrainingProgressReport>
     {
-        private (TrainingStage, int) _last;
+        private (string?, TrainingStage, int) _last;
 
         public void Report(TrainingProgressReport value)
         {
-            if ((value.Stage, value.Epoch) == _last)
+            if ((value.SingleTask, value.Stage, value.Epoch) == _last)
                 return;
-            _last = (value.Stage, value.Epoch);
-            System.Console.Error.WriteLine($"{title} · {value.Stage} · {Describe(value)}");
+            _last = (value.SingleTask, value.Stage, value.Epoch);
+            System.Console.Error.WriteLine($"{Titled(title, value)} · {value.Stage} · {Describe(value)}");
         }
     }
 }

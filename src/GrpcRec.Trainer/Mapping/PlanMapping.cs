@@ -13,5 +13,7 @@ static class PlanMapping
         Tasks = TaskMapping.FromWire(request.Tasks),
         Architecture = ArchitectureMapping.FromWire(request.Architecture ?? new Architecture()),
         Optimization = OptimizationMapping.FromWire(request.Hyperparameters ?? new Hyperparameters()),
+        ComparesSingleTasks = request.CompareSingleTasks,
+        Distillation = request.Hyperparameters?.Distillation ?? 0,
     };
 }

@@ -16,6 +16,7 @@ static class ProgressMapping
             TrainingStage.Testing => TrainingPhase.Testing,
             _ => TrainingPhase.Writing,
         },
+        SingleTask = report.SingleTask ?? "",
         Epoch = report.Epoch,
         Epochs = report.Epochs,
         Step = report.Step,

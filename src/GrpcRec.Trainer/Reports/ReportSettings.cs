@@ -38,6 +38,8 @@ static class ReportSettings
             settings.Add(new("weights of the tasks", string.Join(", ", plan.Tasks.Select(task => $"{task.Name} {Number(task.Weight)}"))));
         }
 
+        if (plan.Distillation > 0)
+            settings.Add(new("labels of binary tasks", $"{Number(plan.Distillation)} of what a model of the task alone says"));
         if (plan.Tasks.Any(task => task.Kind == TaskKind.NextItem))
             settings.Add(new("next item learnt by", NextItem(learning.NextItem) + (network.ItemMemory ? ", with a memory of items" : "") + (network.RepeatTerms ? ", with terms of repeated items" : "")));
         settings.Add(new("optimiser", Optimizer(learning.Optimizer)));

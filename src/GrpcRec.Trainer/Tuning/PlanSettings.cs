@@ -24,6 +24,7 @@ static class PlanSettings
             {
                 Architecture = ArchitectureMapping.FromWire(parsed.Architecture, plan.Architecture),
                 Optimization = OptimizationMapping.FromWire(parsed.Hyperparameters, plan.Optimization),
+                Distillation = parsed.Hyperparameters.HasDistillation ? parsed.Hyperparameters.Distillation : plan.Distillation,
                 Tasks = [.. plan.Tasks.Select(task => parsed.Weights.TryGetValue(task.Name, out var weight) ? task with { Weight = weight } : task)],
             };
         }

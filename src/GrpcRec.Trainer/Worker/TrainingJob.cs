@@ -83,13 +83,10 @@ sealed class TrainingJob(TrainRequest request, WorkerOptions options, TimeProvid
         Dictionary<string, double> flat, Action<V1.Training> report, CancellationToken cancellation)
     {
         var progress = Progress(report);
-        var single = request.CompareSingleTasks && plan.Tasks.Count > 1
-            ? SingleTaskTrainings.Run(dataset, plan, options.CheckpointDirectory, _ => progress, clock, cancellation, note)
-            : null;
         var outcome = ModelTrainer.Train(dataset, plan, options.CheckpointDirectory, artifact, progress, clock, cancellation, flat, note);
 
         // Tell how the tasks stand to each other, and draw it all.
-        var relatedness = TaskRelatedness.Of(plan.Tasks, outcome.History, outcome.Metrics, single);
+        var relatedness = TaskRelatedness.Of(plan.Tasks, outcome.History, outcome.Metrics, outcome.SingleTasks);
         _state.Relatedness = relatedness is null ? null : RelatednessMapping.ToWire(relatedness);
         TrainedModelReport.Write(dataset, plan, outcome, artifact, baselines, relatedness, note, cancellation);
         return outcome.Metrics;

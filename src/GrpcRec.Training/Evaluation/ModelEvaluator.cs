@@ -66,8 +66,48 @@ public static class ModelEvaluator
         CheckTasks(manifest, labels);
         var inputs = new ModelInputs(manifest, dataset);
         var scorer = new TargetScorer(engine, dataset, labels, inputs, plan);
+        ForEachTarget(engine, dataset, inputs, role, scorer.Score, progress, cancellation);
+        return scorer.Metrics.Report(resamples, cancellation: cancellation);
+    }
+
+    /// <summary>What a model of binary tasks says at every labelled target of a part.</summary>
+    /// <returns>By task: [N] probabilities; NaN elsewhere.</returns>
+    /// <inheritdoc cref="Evaluate(ModelArtifact, SequenceDataset, IReadOnlyList{TaskDefinition}, EvaluationPlan, SplitRole, Precision?, IProgress{double}, CancellationToken)"/>
+    internal static IReadOnlyDictionary<string, float[]> Probabilities(
+        ModelArtifact artifact, SequenceDataset dataset, IReadOnlyList<TaskDefinition> tasks, SplitRole role, CancellationToken cancellation = default)
+    {
+        CheckItems(artifact, dataset);
+        var labels = TaskLabels.Build(dataset, tasks);
+        CheckTasks(artifact.Manifest, labels);
+        using var engine = StepEngineFactory.Create(artifact, new EngineOptions { SlotCapacity = ConcurrentSequences });
+        var inputs = new ModelInputs(artifact.Manifest, dataset);
+        var logits = new TaskLogits(engine, labels);
+        var probabilities = labels.Where(task => task.Kind == TaskKind.Binary).ToDictionary(task => task.Name, _ => Enumerable.Repeat(float.NaN, dataset.EventCount).ToArray());
+        ForEachTarget(
+            engine, dataset, inputs, role,
+            standing =>
+            {
+                foreach (var (slot, _, target) in standing)
+                {
+                    logits.Score(slot, dataset.ItemIds[target], inputs.RequestOf(target));
+                    for (var k = 0; k < labels.Count; k++)
+                    {
+                        if (labels[k].Kind == TaskKind.Binary && !float.IsNaN(labels[k].Label[target]))
+                            probabilities[labels[k].Name][target] = 1 / (1 + MathF.Exp(-logits.Of(k)[0]));
+                    }
+                }
+            },
+            progress: null, cancellation);
+        return probabilities;
+    }
+
+    /// <summary>Advances slots through the part's windows and calls <paramref name="score"/> with those that stand before a target.</summary>
+    private static void ForEachTarget(
+        IStepEngine engine, SequenceDataset dataset, ModelInputs inputs, SplitRole role, Action<IReadOnlyList<(Slot Slot, int Sequence, int Target)>> score,
+        IProgress<double>? progress, CancellationToken cancellation)
+    {
         var windows = new Queue<EventWindow>(EventWindow
-            .ForEvaluation(dataset, role, manifest.MaxSequenceLength, minContext: manifest.MaxSequenceLength));
+            .ForEvaluation(dataset, role, inputs.Manifest.MaxSequenceLength, minContext: inputs.Manifest.MaxSequenceLength));
         var total = windows.Count;
         var running = new List<(Slot Slot, EventWindow Window, int Next)>();
         var events = new List<StepEvent>();
@@ -98,7 +138,7 @@ public static class ModelEvaluator
             }
 
             if (standing.Count > 0)
-                scorer.Score(standing);
+                score(standing);
             for (var i = running.Count - 1; i >= 0; i--)
             {
                 var (slot, window, next) = running[i];
@@ -110,8 +150,6 @@ public static class ModelEvaluator
                 running.RemoveAt(i);
             }
         }
-
-        return scorer.Metrics.Report(resamples, cancellation: cancellation);
     }
 
     private static void CheckItems(ModelArtifact artifact, SequenceDataset dataset)

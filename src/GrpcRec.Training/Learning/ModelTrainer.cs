@@ -3,6 +3,7 @@ using GrpcRec.Training.Datasets;
 using GrpcRec.Training.Encoders;
 using GrpcRec.Training.Evaluation;
 using GrpcRec.Training.MultiTask;
+using GrpcRec.Training.Relatedness;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -41,22 +42,33 @@ public static class ModelTrainer
             throw new TrainingException($"Version {plan.ModelVersion} of model {plan.ModelName} exists already; train another version.") { Field = nameof(plan.ModelVersion) };
         var manifest = TrainingPlanRules.Manifest(plan, data, tasks, clock.GetUtcNow());
 
-        // 2. Train; the checkpoint holds the weights of the best epoch.
+        // 2. Each task alone, where it is to be compared or to teach.
+        var alone = plan.Distillation > 0 || (plan.ComparesSingleTasks && tasks.Count > 1)
+            ? SingleTaskTrainings.Run(data, plan, checkpointDirectory, progress, clock, cancellation, note)
+            : null;
+        if (plan.Distillation > 0)
+            tasks = [.. tasks.Select(task => alone!.Probabilities.TryGetValue(task.Name, out var teacher) ? task.Softened(teacher, plan.Distillation) : task)];
+
+        // 3. Train; the checkpoint holds the weights of the best epoch.
         using var run = new TrainingRun(data, plan, tasks, manifest, new TrainingCheckpoint(checkpointDirectory), clock, progress, note);
         var (state, criterion, end) = run.ToTheEnd(cancellation);
         note?.Invoke($"Training ended after epoch {state.Epoch} ({end}); the best was epoch {state.BestEpoch} by {criterion}.");
 
-        // 3. Judge the best weights on the test split, once.
+        // 4. Judge the best weights on the test split, once.
         progress?.Report(run.Report(state, TrainingStage.Testing));
         var best = new TrainingCheckpoint(checkpointDirectory).LoadWeights(state.BestEpoch);
         var report = ModelEvaluator.Report(best, data, plan.Tasks, plan.Evaluation, SplitRole.Test, cancellation: cancellation);
 
-        // 4. Write the artefact with its metrics, and read it back: what serves is what was verified.
+        // 5. Write the artefact with its metrics, and read it back: what serves is what was verified.
         progress?.Report(run.Report(state, TrainingStage.Writing));
         cancellation.ThrowIfCancellationRequested();
         manifest = manifest with { Metrics = report.Metrics, BaselineMetrics = baselines ?? manifest.BaselineMetrics };
         var tensors = ModelTensors.Expected(manifest).ToDictionary(t => t.Key, t => new WeightTensor(t.Value, best.Weights(t.Key).ToArray()));
         ModelArtifact.Write(artifactDirectory, manifest, data.Items, tensors);
-        return new TrainingOutcome(ModelArtifact.Load(artifactDirectory).Manifest, report, state.History, state.BestEpoch, criterion, end) { BestValue = state.BestValue };
+        return new TrainingOutcome(ModelArtifact.Load(artifactDirectory).Manifest, report, state.History, state.BestEpoch, criterion, end)
+        {
+            BestValue = state.BestValue,
+            SingleTasks = alone?.Metrics,
+        };
     }
 }

@@ -39,6 +39,9 @@ public sealed record TrainingOutcome(
     /// <summary>The criterion's value at the best epoch.</summary>
     public double BestValue { get; init; }
 
+    /// <summary>Test metrics of each task's own model, by task; null: none was trained.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyDictionary<string, double>>? SingleTasks { get; init; }
+
     /// <summary>On the test split.</summary>
     public IReadOnlyDictionary<string, double> Metrics => Test.Metrics;
 }

@@ -15,6 +15,15 @@ public sealed record TrainingPlan
     public OptimizationPlan Optimization { get; init; } = new();
     public EvaluationPlan Evaluation { get; init; } = new();
 
+    /// <summary>Also train each task alone, first, to tell what the tasks have of each other. Of no effect with one task.</summary>
+    public bool ComparesSingleTasks { get; init; }
+
+    /// <summary>
+    /// Share of a binary task's label that is its teacher's probability, 0 (none) to 1; the teacher is a model of that task alone, trained first with
+    /// the same network, settings and seed (Clark et al., "BAM! Born-again multi-task networks", ACL 2019).
+    /// </summary>
+    public double Distillation { get; init; }
+
     /// <exception cref="TrainingException">A field is out of its range.</exception>
     public void Check() => TrainingPlanRules.Check(this);
 
@@ -61,6 +70,10 @@ public sealed record EvaluationPlan
 public sealed record TrainingProgressReport
 {
     public required TrainingStage Stage { get; init; }
+
+    /// <summary>The task whose model alone is at it; null: the model that was asked for.</summary>
+    public string? SingleTask { get; init; }
+
     public int Epoch { get; init; }
     public int Epochs { get; init; }
     /// <summary>Of all epochs.</summary>

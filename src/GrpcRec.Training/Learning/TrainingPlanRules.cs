@@ -44,6 +44,9 @@ internal static class TrainingPlanRules
         Between("hyperparameters.min_context", optimization.MinContext, 0, plan.Architecture.MaxSequenceLength - 1);
         if (optimization.MaxDuration is { } duration && duration <= TimeSpan.Zero)
             throw Bad("hyperparameters.max_duration", "must be above zero; leave it out for no limit");
+        Between("hyperparameters.distillation", plan.Distillation, 0, 1);
+        if (plan.Distillation > 0 && plan.Tasks.All(task => task.Kind != TaskKind.Binary))
+            throw Bad("hyperparameters.distillation", "softens the labels of binary tasks, and no task is one; leave it out");
         Between("evaluation.cutoffs (count)", plan.Evaluation.Cutoffs.Count, 1, MaxCutoffs);
         foreach (var cutoff in plan.Evaluation.Cutoffs)
             Between("evaluation.cutoffs", cutoff, 1, 1_000_000);
@@ -124,6 +127,8 @@ internal static class TrainingPlanRules
             (plan.Optimization with { Epochs = knowsItsEnd ? plan.Optimization.Epochs : 0, Patience = 0, MaxDuration = null }).ToString(),
             plan.Evaluation.MaskSeen.ToString(), string.Join(',', plan.Evaluation.Cutoffs),
         };
+        if (plan.Distillation > 0)
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"distillation {plan.Distillation:R}"));
         foreach (var task in plan.Tasks)
         {
             var label = task.Label is null ? "" : task.Label.GetType().Name + JsonSerializer.Serialize(task.Label, task.Label.GetType());

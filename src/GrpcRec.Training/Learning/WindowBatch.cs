@@ -18,8 +18,8 @@ internal sealed record LabelledRows(TaskLabels Task, long[] Rows, int[] Events, 
     /// <summary>Items of the events that were read before a target, oldest first.</summary>
     public ReadOnlySpan<int> Read(int n) => Dataset.ItemIds.AsSpan(Starts[n], Events[n] - Starts[n]);
 
-    /// <summary>[n] labels; not for next_item.</summary>
-    public float[] Labels => Array.ConvertAll(Events, e => Task.Label[e]);
+    /// <summary>[n] what training holds the task to; not for next_item.</summary>
+    public float[] Labels => Array.ConvertAll(Events, e => Task.TrainingLabel[e]);
 }
 
 /// <summary>

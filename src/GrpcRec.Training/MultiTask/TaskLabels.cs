@@ -43,6 +43,25 @@ public sealed class TaskLabels
     /// <summary>[N] binary: 0 or 1; multiclass: class index; regression: the number; NaN: unlabelled. Empty for next_item, whose target is <see cref="SequenceDataset.ItemIds"/>.</summary>
     public float[] Label { get; }
 
+    /// <summary>[N] what training's loss holds the head to: <see cref="Label"/>, or what <see cref="Softened"/> made of it.</summary>
+    public float[] TrainingLabel
+    {
+        get => field ?? Label;
+        private init;
+    }
+
+    /// <summary>
+    /// For training by distillation: where a teacher has said something, the label is <paramref name="share"/> of the teacher's probability and the
+    /// rest of what happened. Cross-entropy is linear in its label, so this is the sum of both losses.
+    /// </summary>
+    /// <param name="teacher">[N] probabilities; NaN: nothing was said.</param>
+    /// <param name="share">0…1.</param>
+    public TaskLabels Softened(float[] teacher, double share) => new(Definition, NeedsCandidate, ClassNames, Label)
+    {
+        Standard = Standard,
+        TrainingLabel = [.. Label.Zip(teacher, (label, probability) => float.IsNaN(probability) ? label : (float)(label + (share * (probability - label))))],
+    };
+
     /// <summary>regression: what the head is trained to give.</summary>
     public float Standardize(float label) => (float)((label - Standard.Offset) / Standard.Scale);
 

@@ -28,6 +28,12 @@ public class TrainingServiceTests
         request.Tasks.Add(tasks);
     }
 
+    static void Distil(TrainRequest request, double share, params TaskSpec[] tasks)
+    {
+        request.Hyperparameters = new() { Distillation = share };
+        request.Tasks.Add(tasks);
+    }
+
     static void With(TrainRequest request, Architecture network, params TaskSpec[] tasks)
     {
         request.Architecture = network;
@@ -139,6 +145,9 @@ public class TrainingServiceTests
         (r => r.Hyperparameters = new() { BatchSize = 1_000, NextItemLoss = NextItemLoss.BprMax, Negatives = 1_343 }, "hyperparameters.negatives", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { SamplingPower = -0.1 }, "hyperparameters.sampling_power", "OUT_OF_RANGE"),
         (r => r.Hyperparameters = new() { ScorePenalty = 1_001 }, "hyperparameters.score_penalty", "OUT_OF_RANGE"),
+        (r => Distil(r, 1.5, Task(TaskKind.Binary, new() { ValueAtLeast = 1 })), "hyperparameters.distillation", "OUT_OF_RANGE"),
+        (r => Distil(r, 0.5, Task(TaskKind.NextItem)), "hyperparameters.distillation", "NOT_ALLOWED"),
+        (r => Distil(r, 0.5), "hyperparameters.distillation", "NOT_ALLOWED"), // by default one next_item task
         (r => r.Hyperparameters = new() { MaxDuration = new() }, "hyperparameters.max_duration", "OUT_OF_RANGE"),
         (r => r.Baseline = "svd", "baseline", "UNKNOWN_NAME"),
         (r => Baseline(r, "mf", Task(TaskKind.Binary, new() { ValueAtLeast = 1 })), "tasks", "NOT_ALLOWED"),

@@ -224,9 +224,4 @@ public sealed class FeatureTests
         RequestFeatures = [new("tab"), new("age")],
         ItemTerms = true,
     };
-
-    private sealed class Reporter(Action<TrainingProgressReport> report) : IProgress<TrainingProgressReport>
-    {
-        public void Report(TrainingProgressReport value) => report(value);
-    }
 }

@@ -409,9 +409,4 @@ public class ModelTrainerTests
         foreach (var name in a.TensorNames)
             Assert.True(a.Weights(name).SequenceEqual(b.Weights(name)), name);
     }
-
-    private sealed class Reporter(Action<TrainingProgressReport> report) : IProgress<TrainingProgressReport>
-    {
-        public void Report(TrainingProgressReport value) => report(value);
-    }
 }

@@ -78,6 +78,26 @@ public class MultiTaskLossTests
         }
     }
 
+    /// <summary>Cross-entropy is linear in its label: three parts of what happened and one of what a teacher says.</summary>
+    [Fact]
+    public void Compute_SoftenedLabels_GiveTheMixtureOfBothGradients()
+    {
+        var data = TinyData.Cycle();
+        var labels = TaskLabels.Build(data, [TinyData.Like])[0];
+        var noise = new Random(1);
+        float[] teacher = [.. labels.Label.Select(label => noise.Next(4) == 0 ? float.NaN : noise.NextSingle())];
+        var (hard, soft, mixed) = (Of(labels), Of(labels.Softened(teacher, 1)), Of(labels.Softened(teacher, 0.25)));
+        for (var j = 0; j < hard.Length; j++)
+            Assert.Equal((0.75f * hard[j]) + (0.25f * soft[j]), mixed[j], 1e-6f);
+        Assert.Equal(hard, Of(labels.Softened(teacher, 0)));
+        Assert.NotEqual(hard, soft);
+
+        // What happened is what metrics are made of.
+        Assert.Same(labels.Label, labels.Softened(teacher, 1).Label);
+
+        float[] Of(TaskLabels task) => Gradient(data, [task], ModelTensors.OutputWeight("like"));
+    }
+
     private static MultiTaskModel Model(SequenceDataset data, IReadOnlyList<TaskLabels> labels)
     {
         random.manual_seed(5);
