@@ -69,6 +69,7 @@ public sealed class CommandTests
     [InlineData("with --benchmark give --data", "--benchmark", "b1a")]
     [InlineData("none of --request", "--benchmark", "b1a", "--data", "data", "--mask-seen")]
     [InlineData("of a training", "--model", "models/x/v1", "--data", "events.csv", "--quick")]
+    [InlineData("--one-state measures a model as it is", "--benchmark", "b2", "--data", "data", "--one-state")]
     [InlineData("evaluate: manifest.json is missing", "--model", "models/x/v1", "--data", "events.csv")]
     public async System.Threading.Tasks.Task Evaluate_WrongOptions_SaysWhichAndNoStack(string said, params string[] arguments)
     {

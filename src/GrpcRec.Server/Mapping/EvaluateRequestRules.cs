@@ -14,6 +14,8 @@ static class EvaluateRequestRules
         TrainRequestRules.CheckData(request.Data, dataRoot, violations);
         TrainRequestRules.CheckSplit(request.Split, violations);
         TaskRules.Check(request.Tasks, request.Data?.Columns, violations);
+        if (request.FromOneState && (request.Tasks.Count == 0 || request.Tasks.Any(task => task.Kind == TaskKind.NextItem)))
+            violations.Add("from_one_state", ViolationReason.NotAllowed, "is not for a next_item task, which follows the events before it: leave it out.");
         TrainRequestRules.InRange("resamples", request.HasResamples, request.Resamples, 0, MaxResamples, violations);
     }
 }

@@ -21,6 +21,7 @@ static class EvaluateCommand
         var request = new Option<FileInfo?>("--request") { Description = "The TrainRequest that made the model, as JSON: its data, cleaning, split and tasks." };
         var tasks = new Option<string[]>("--tasks") { Description = $"The model's tasks, as they were given to train. Default: the request's, else next=next_item. Examples: {TaskFlags.Syntax}.", AllowMultipleArgumentsPerToken = true };
         var maskSeen = new Option<bool>("--mask-seen") { Description = "Leave what the user has seen out of the ranking; a benchmark says itself." };
+        var oneState = new Option<bool>("--one-state") { Description = "With --model: score all of a user's targets after the events before the first of them, as a page of candidates is ranked, and not each after what became of the last. What GAUC is to be compared by; not of next_item." };
         var seeds = new Option<long[]>("--seeds") { Description = "One training for each.", DefaultValueFactory = _ => [1], AllowMultipleArgumentsPerToken = true };
         var minutes = new Option<double?>("--minutes") { Description = "Longest training of one seed. Default: the preset's." };
         var epochs = new Option<int?>("--epochs") { Description = "Most epochs. Default: the preset's." };
@@ -31,10 +32,12 @@ static class EvaluateCommand
         var json = new Option<bool>("--json") { Description = "Print one JSON object on the last line of standard output." };
         var command = new Command("evaluate", "Trains and measures a standing benchmark, or measures a model on your own events; the baselines stand beside it.")
         {
-            benchmark, data, model, request, tasks, maskSeen, seeds, minutes, epochs, settings, output, compare, quick, json,
+            benchmark, data, model, request, tasks, maskSeen, oneState, seeds, minutes, epochs, settings, output, compare, quick, json,
         };
         command.Validators.Add(result =>
         {
+            if (result.GetValue(oneState) && result.GetValue(model) is null)
+                result.AddError("--one-state measures a model as it is: give --model.");
             if (result.GetValue(benchmark) is not null)
             {
                 if (result.GetValue(data) is null || result.GetValue(request) is not null || result.GetValue(tasks) is { Length: > 0 } || result.GetValue(maskSeen))
@@ -55,7 +58,7 @@ static class EvaluateCommand
                 if (parsed.GetValue(benchmark) is not { } name)
                 {
                     var own = new OwnDataRun(
-                        parsed.GetValue(model)!.FullName, parsed.GetValue(request)?.FullName, parsed.GetValue(data), parsed.GetValue(tasks) ?? [], parsed.GetValue(maskSeen));
+                        parsed.GetValue(model)!.FullName, parsed.GetValue(request)?.FullName, parsed.GetValue(data), parsed.GetValue(tasks) ?? [], parsed.GetValue(maskSeen), parsed.GetValue(oneState));
                     return Report(() => own.Execute(System.Console.Error.WriteLine, cancellation), own.Title, parsed.GetValue(json));
                 }
 
@@ -70,12 +73,12 @@ static class EvaluateCommand
                 if (parsed.GetValue(quick))
                     optimization = optimization with { MaxDuration = QuickDuration };
                 var run = new BenchmarkRun(
-                    preset with { Optimization = optimization }, Path.GetFullPath(parsed.GetRequiredValue(data)!), parsed.GetValue(model)?.FullName,
+                    preset with { Optimization = optimization, Evaluation = preset.Evaluation with { FromOneState = parsed.GetValue(oneState) } }, Path.GetFullPath(parsed.GetRequiredValue(data)!), parsed.GetValue(model)?.FullName,
                     parsed.GetRequiredValue(seeds), parsed.GetValue(output)?.FullName, parsed.GetValue(quick))
                 {
                     ComparesSingleTasks = parsed.GetValue(compare),
                 };
-                return Report(() => run.Execute(TimeProvider.System, cancellation), run.Preset.Title, parsed.GetValue(json));
+                return Report(() => run.Execute(TimeProvider.System, cancellation), run.Preset.Title + (run.Preset.Evaluation.FromOneState ? ", each user from one state" : ""), parsed.GetValue(json));
             },
             cancellation));
         return command;

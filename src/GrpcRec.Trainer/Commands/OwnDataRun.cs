@@ -11,9 +11,9 @@ namespace GrpcRec.Trainer.Commands;
 /// <param name="RequestFile">A TrainRequest as JSON; null: its defaults.</param>
 /// <param name="DataFile">Events in place of the request's.</param>
 /// <param name="Tasks">In place of the request's, NAME=WHAT.</param>
-sealed record OwnDataRun(string ModelDirectory, string? RequestFile, string? DataFile, IReadOnlyList<string> Tasks, bool MaskSeen)
+sealed record OwnDataRun(string ModelDirectory, string? RequestFile, string? DataFile, IReadOnlyList<string> Tasks, bool MaskSeen, bool FromOneState)
 {
-    public string Title => $"{Path.GetFileName(DataFile ?? RequestFile)}, test split, all items ranked, seen ones {(MaskSeen ? "masked" : "not masked")}";
+    public string Title => $"{Path.GetFileName(DataFile ?? RequestFile)}, test split, all items ranked, seen ones {(MaskSeen ? "masked" : "not masked")}{(FromOneState ? ", each user from one state" : "")}";
 
     /// <param name="note">Told what a reader of the figures must know.</param>
     public BenchmarkReport Execute(Action<string> note, CancellationToken cancellation)
@@ -22,7 +22,7 @@ sealed record OwnDataRun(string ModelDirectory, string? RequestFile, string? Dat
         var data = EvaluationData.OfEvents(RequestFile, DataFile, Tasks, cancellation);
         if (data.Dataset.Fingerprint.Sha256 != artifact.Manifest.Data.Sha256)
             note("evaluate: these are not the very events that the model was trained on; what follows is measured on these.");
-        var plan = data.Plan with { MaskSeen = MaskSeen };
+        var plan = data.Plan with { MaskSeen = MaskSeen, FromOneState = FromOneState };
         var report = TrainingDisplay.Shares<Part, EvaluationReport>(
             _ => "test",
             progress => ModelEvaluator.Report(

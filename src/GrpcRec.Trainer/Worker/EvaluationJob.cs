@@ -33,7 +33,7 @@ sealed class EvaluationJob(EvaluateRequest request, WorkerOptions options, TimeP
 
         // 3. Measure.
         var measured = ModelEvaluator.Report(
-            artifact, dataset, TaskMapping.FromWire(request.Tasks), new EvaluationPlan { MaskSeen = request.MaskSeen }, SplitRole.Test,
+            artifact, dataset, TaskMapping.FromWire(request.Tasks), new EvaluationPlan { MaskSeen = request.MaskSeen, FromOneState = request.FromOneState }, SplitRole.Test,
             resamples: request.HasResamples ? request.Resamples : Bootstrap.DefaultResamples,
             progress: new Throttled<double>(clock, Throttled.ForPeople, share => report(new EvaluateResponse { Model = model, Progress = share })),
             cancellation: cancellation);

@@ -66,7 +66,9 @@ public static class ModelEvaluator
         CheckTasks(manifest, labels);
         var inputs = new ModelInputs(manifest, dataset);
         var scorer = new TargetScorer(engine, dataset, labels, inputs, plan);
-        ForEachTarget(engine, dataset, inputs, role, scorer.Score, progress, cancellation);
+        if (plan.FromOneState && labels.Any(task => task.Kind == TaskKind.NextItem))
+            throw new EvaluationException("A next item follows the events before it, so next_item cannot be measured from one state; leave that out, or the task.");
+        ForEachTarget(engine, dataset, inputs, role, plan.FromOneState, scorer.Score, progress, cancellation);
         return scorer.Metrics.Report(resamples, cancellation: cancellation);
     }
 
@@ -84,7 +86,7 @@ public static class ModelEvaluator
         var logits = new TaskLogits(engine, labels);
         var probabilities = labels.Where(task => task.Kind == TaskKind.Binary).ToDictionary(task => task.Name, _ => Enumerable.Repeat(float.NaN, dataset.EventCount).ToArray());
         ForEachTarget(
-            engine, dataset, inputs, role,
+            engine, dataset, inputs, role, fromOneState: false,
             standing =>
             {
                 foreach (var (slot, _, target) in standing)
@@ -103,11 +105,13 @@ public static class ModelEvaluator
 
     /// <summary>Advances slots through the part's windows and calls <paramref name="score"/> with those that stand before a target.</summary>
     private static void ForEachTarget(
-        IStepEngine engine, SequenceDataset dataset, ModelInputs inputs, SplitRole role, Action<IReadOnlyList<(Slot Slot, int Sequence, int Target)>> score,
-        IProgress<double>? progress, CancellationToken cancellation)
+        IStepEngine engine, SequenceDataset dataset, ModelInputs inputs, SplitRole role, bool fromOneState,
+        Action<IReadOnlyList<(Slot Slot, int Sequence, int Target)>> score, IProgress<double>? progress, CancellationToken cancellation)
     {
-        var windows = new Queue<EventWindow>(EventWindow
-            .ForEvaluation(dataset, role, inputs.Manifest.MaxSequenceLength, minContext: inputs.Manifest.MaxSequenceLength));
+        var longest = inputs.Manifest.MaxSequenceLength;
+        var windows = new Queue<EventWindow>(fromOneState
+            ? EventWindow.BeforeFirstTarget(dataset, role, longest)
+            : EventWindow.ForEvaluation(dataset, role, longest, minContext: longest));
         var total = windows.Count;
         var running = new List<(Slot Slot, EventWindow Window, int Next)>();
         var events = new List<StepEvent>();
@@ -133,8 +137,14 @@ public static class ModelEvaluator
             foreach (var (slot, window, next) in running)
             {
                 var target = next + 1;
-                if (target >= window.FirstTarget && dataset.Roles[target] == role)
-                    standing.Add((slot, window.Sequence, target));
+                if (target < window.FirstTarget)
+                    continue;
+                var end = fromOneState ? dataset.Offsets[window.Sequence + 1] : target + 1;
+                for (var t = target; t < end; t++)
+                {
+                    if (dataset.Roles[t] == role)
+                        standing.Add((slot, window.Sequence, t));
+                }
             }
 
             if (standing.Count > 0)

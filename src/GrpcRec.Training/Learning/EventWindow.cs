@@ -89,6 +89,26 @@ internal readonly record struct EventWindow(int Sequence, int Start, int Length,
         return windows;
     }
 
+    /// <summary>For each sequence with targets of a role: the last <paramref name="maxLength"/> events before the first of them.</summary>
+    public static List<EventWindow> BeforeFirstTarget(SequenceDataset dataset, SplitRole role, int maxLength)
+    {
+        var windows = new List<EventWindow>();
+        for (var s = 0; s < dataset.SequenceCount; s++)
+        {
+            var first = dataset.Offsets[s];
+            for (var target = first + 1; target < dataset.Offsets[s + 1]; target++)
+            {
+                if (dataset.Roles[target] != role)
+                    continue;
+                var start = Math.Max(first, target - maxLength);
+                windows.Add(new EventWindow(s, start, target - start, target));
+                break;
+            }
+        }
+
+        return windows;
+    }
+
     /// <summary>Batches to train on: <paramref name="batchSize"/> windows each, drawn; the last may have fewer.</summary>
     /// <remarks>
     /// Of mixed lengths, though batches of like length would take a tenth less time: what such a batch has in common is not the data's, and

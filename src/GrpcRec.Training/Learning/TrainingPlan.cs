@@ -62,6 +62,13 @@ public sealed record EvaluationPlan
     /// <summary>Leave the items of the input sequence out of the ranking (but never the target).</summary>
     public bool MaskSeen { get; init; }
 
+    /// <summary>
+    /// Score all of a sequence's targets after the events before the first of them, as a page of candidates is ranked, and not each after what
+    /// became of those before it. Without it GAUC counts against every model that learns as it reads: of a user's few targets, those after a click
+    /// are the ones that are left when one click is taken out, so what rightly rises with a click is wrong within the user. Not of next_item.
+    /// </summary>
+    public bool FromOneState { get; init; }
+
     /// <summary>Cut-offs of the ranking metrics.</summary>
     public IReadOnlyList<int> Cutoffs { get; init; } = [5, 10, 20];
 }

@@ -32,6 +32,7 @@ public class EvaluateTests
         (r => r.Tasks.Add(new TaskSpec { Name = "t", Kind = TaskKind.Binary, Label = new() { Column = "c" } }), "tasks[0].label.column", "UNKNOWN_NAME"),
         (r => r.Resamples = -1, "resamples", "OUT_OF_RANGE"),
         (r => r.Resamples = 10_001, "resamples", "OUT_OF_RANGE"),
+        (r => r.FromOneState = true, "from_one_state", "NOT_ALLOWED"), // by default one next_item task
         (r => r.Model = new() { Name = "../shop" }, "model.name", "INVALID_FORMAT"),
     ];
 
