@@ -109,12 +109,12 @@ public sealed class MappingTests
         var plan = OptimizationMapping.FromWire(new Hyperparameters
         {
             Optimizer = Optimizer.Sgd, Momentum = 0.5, WeightDecay = 0.25, LazyEmbeddings = true, Schedule = V1.LearningRateSchedule.Cosine, WarmUp = 0.125,
-            NextItemLoss = V1.NextItemLoss.BprMax, Negatives = 7, SamplingPower = 0.5, ScorePenalty = 2,
+            NextItemLoss = V1.NextItemLoss.BprMax, Negatives = 7, SamplingPower = 0.5, ScorePenalty = 2, Float32Products = true,
         });
         Assert.Equal(
             new OptimizerPlan { Kind = OptimizerKind.Sgd, Momentum = 0.5, WeightDecay = 0.25, LazyEmbeddings = true, Schedule = Training.Optimizers.LearningRateSchedule.Cosine, WarmUp = 0.125 },
             plan.Optimizer);
-        Assert.Equal(new NextItemPlan { Loss = NextItemLossKind.BprMax, Negatives = 7, SamplingPower = 0.5, ScorePenalty = 2 }, plan.NextItem);
+        Assert.Equal(new NextItemPlan { Loss = NextItemLossKind.BprMax, Negatives = 7, SamplingPower = 0.5, ScorePenalty = 2, Float32Products = true }, plan.NextItem);
     }
 
     [Fact]

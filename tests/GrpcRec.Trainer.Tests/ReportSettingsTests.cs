@@ -46,6 +46,7 @@ public sealed class ReportSettingsTests
         ["max_duration"] = ("{}", "\"90s\""),
         ["seed"] = ("{}", "5"),
         ["weighting"] = ("{}", "\"famo\""),
+        ["float32_products"] = ("{}", "true"),
         ["distillation"] = ("{}", "0.5"),
         ["min_context"] = ("{}", "20"),
         ["optimizer"] = ("{}", "\"adamw\""),

@@ -21,13 +21,14 @@ sealed class LearningOptions
     readonly Option<LearningRateSchedule?> _schedule = new("--schedule") { Description = "What becomes of the learning rate: constant or cosine. Default constant." };
     readonly Option<double?> _warmUp = new("--warm-up") { Description = "Share of all steps over which the learning rate rises. Default 0." };
     readonly Option<NextItemLoss?> _nextItemLoss = new("--next-item-loss") { Description = "What next_item is trained by: fullsoftmax, sampledsoftmax or bprmax. Default fullsoftmax." };
+    readonly Option<bool> _float32Products = new("--float32-products") { Description = "fullsoftmax: products in float32 also where the processor multiplies bf16 faster." };
     readonly Option<int?> _negatives = new("--negatives") { Description = "Items drawn for each step by a sampled loss. Default 1024." };
     readonly Option<long?> _seed = new("--seed") { Description = "Seed of everything random. Default 1." };
 
     public IEnumerable<Option> All =>
     [
         _epochs, _batchSize, _learningRate, _maxSeconds, _patience, _weighting, _distillation, _optimizer, _momentum, _weightDecay, _lazyEmbeddings, _schedule, _warmUp,
-        _nextItemLoss, _negatives, _seed,
+        _nextItemLoss, _float32Products, _negatives, _seed,
     ];
 
     public void Override(Hyperparameters learning, ParseResult parsed)
@@ -46,6 +47,7 @@ sealed class LearningOptions
         if (parsed.GetValue(_schedule) is { } schedule) learning.Schedule = schedule;
         if (parsed.GetValue(_warmUp) is { } rise) learning.WarmUp = rise;
         if (parsed.GetValue(_nextItemLoss) is { } loss) learning.NextItemLoss = loss;
+        if (parsed.GetValue(_float32Products)) learning.Float32Products = true;
         if (parsed.GetValue(_negatives) is { } negatives) learning.Negatives = negatives;
         if (parsed.GetValue(_seed) is { } seed) learning.Seed = seed;
     }

@@ -74,6 +74,7 @@ static class OptimizationMapping
             NextItemLoss.BprMax => NextItemLossKind.BprMax,
             _ => throw Unknown("next_item_loss", (int)wire.NextItemLoss, "hyperparameters.next_item_loss"),
         },
+        Float32Products = wire.HasFloat32Products ? wire.Float32Products : defaults.Float32Products,
         Negatives = wire.HasNegatives ? wire.Negatives : defaults.Negatives,
         SamplingPower = wire.HasSamplingPower ? wire.SamplingPower : defaults.SamplingPower,
         ScorePenalty = wire.HasScorePenalty ? wire.ScorePenalty : defaults.ScorePenalty,

@@ -82,7 +82,7 @@ static class ReportSettings
 
     private static string NextItem(NextItemPlan plan) => plan.Loss switch
     {
-        NextItemLossKind.FullSoftmax => "softmax over all items",
+        NextItemLossKind.FullSoftmax => $"softmax over all items{(plan.Float32Products ? ", products in float32" : "")}",
         NextItemLossKind.SampledSoftmax => $"sampled softmax, {Drawn(plan)}",
         _ => $"bpr-max, {Drawn(plan)}, penalty {Number(plan.ScorePenalty)}",
     };

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using GrpcRec.Engine.Models;
 using GrpcRec.Training.Kernels;
 using GrpcRec.Training.Learning;
 using GrpcRec.Training.MultiTask;
@@ -46,44 +45,44 @@ internal static unsafe class FusedSoftmaxLoss
         var (rows, items, width) = (checked((int)query.shape[0]), checked((int)embedding.shape[0]), checked((int)query.shape[1]));
         if (targets.Length != rows)
             throw new ArgumentException($"{targets.Length} targets for {rows} rows", nameof(targets));
-        foreach (var target in targets)
-        {
-            if ((ulong)target >= (ulong)items)
-                throw new ArgumentOutOfRangeException(nameof(targets), $"target {target} is not from 0 to {items - 1}");
-        }
-
+        CheckTargets(targets, items);
         Tensor queryGradient, embeddingGradient, biasGradient;
-        var repeats = repeatTerm is null ? null : new Repeats(repeatTerm.detach().data<float>().ToArray(), past!);
+        var repeats = repeatTerm is null ? null : new RepeatTermsOfRows(repeatTerm.detach().data<float>().ToArray(), past!);
         double sum;
+        float[] repeatGradient;
         using (no_grad())
         {
             using var work = new Work(rows, items, width, Math.Clamp(threads > 0 ? threads : get_num_threads(), 1, Math.Max(1, rows / MinTileRows)));
             queryGradient = empty(rows, width);
             embeddingGradient = empty(items, width);
             biasGradient = empty(items);
-            sum = work.Run(
+            (sum, repeatGradient) = work.Run(
                 Floats(query.detach().contiguous()), Floats(embedding.detach().contiguous()), Floats(bias.detach().contiguous()), targets,
                 Floats(queryGradient), Floats(embeddingGradient), Floats(biasGradient), repeats);
         }
 
-        var surrogate = (query * queryGradient).sum() + (embedding * embeddingGradient).sum() + (bias * biasGradient).sum();
-        if (repeats is not null)
-            surrogate = surrogate + (repeatTerm! * tensor(repeats.Gradient)).sum();
-        return (sum / rows, surrogate.MoveToOuterDisposeScope());
+        return (sum / rows, Surrogate([(query, queryGradient), (embedding, embeddingGradient), (bias, biasGradient)], repeatTerm, repeatGradient).MoveToOuterDisposeScope());
     }
 
-    /// <param name="Terms">[D]</param>
-    private sealed record Repeats(float[] Terms, LabelledRows Past)
+    public static void CheckTargets(ReadOnlySpan<long> targets, int items)
     {
-        public float[] Gradient { get; } = new float[Terms.Length];
+        foreach (var target in targets)
+        {
+            if ((ulong)target >= (ulong)items)
+                throw new ArgumentOutOfRangeException(nameof(targets), $"target {target} is not from 0 to {items - 1}");
+        }
+    }
+
+    /// <summary>Σ⟨x, dL/dx⟩ with dL/dx held constant: its gradient is the loss's.</summary>
+    public static Tensor Surrogate((Tensor X, Tensor Gradient)[] pairs, Tensor? repeatTerm, float[] repeatGradient)
+    {
+        var sum = pairs.Select(pair => (pair.X * pair.Gradient).sum()).Aggregate((a, b) => a + b);
+        return repeatTerm is null ? sum : sum + (repeatTerm * tensor(repeatGradient)).sum();
     }
 
     /// <summary>Scratch memory and the passes over it, for one call.</summary>
     private sealed class Work : IDisposable
     {
-        /// <summary>A padding item's bias: its probability is 0.</summary>
-        private const float NeverLikely = -1e30f;
-
         private readonly int _rows, _items, _width, _paddedItems, _paddedWidth, _threads, _tileRows;
         private readonly NativeFloats _byItem, _packed, _bias, _zero;
 
@@ -98,9 +97,9 @@ internal static unsafe class FusedSoftmaxLoss
             _zero = new(_paddedWidth);
         }
 
-        /// <returns>Σ over rows of -log p(target).</returns>
-        public double Run(
-            float* query, float* embedding, float* bias, ReadOnlySpan<long> targets, float* queryGradient, float* embeddingGradient, float* biasGradient, Repeats? repeats)
+        /// <returns>Σ over rows of -log p(target), and [D] the gradient of the terms.</returns>
+        public (double Loss, float[] RepeatGradient) Run(
+            float* query, float* embedding, float* bias, ReadOnlySpan<long> targets, float* queryGradient, float* embeddingGradient, float* biasGradient, RepeatTermsOfRows? repeats)
         {
             Pack(embedding, bias);
             var parts = new Part[_threads];
@@ -118,16 +117,14 @@ internal static unsafe class FusedSoftmaxLoss
                 new Span<float>(biasGradient, _items).Clear();
                 foreach (var part in parts)
                 {
-                    loss += part.Loss;
+                    loss += part.Rows.Loss;
                     part.AddTo(embeddingGradient, biasGradient);
                 }
 
-                for (var term = 0; term < repeats?.Gradient.Length; term++)
-                    repeats.Gradient[term] = (float)(parts.Sum(part => part.RepeatGradient[term]) * scale);
                 Scale(embeddingGradient, (long)_items * _width, scale);
                 Scale(biasGradient, _items, scale);
                 Scale(queryGradient, (long)_rows * _width, scale);
-                return loss;
+                return (loss, [.. Enumerable.Range(0, repeats?.Terms.Length ?? 0).Select(term => (float)(parts.Sum(part => part.Rows.RepeatGradient[term]) * scale))]);
             }
             finally
             {
@@ -164,11 +161,11 @@ internal static unsafe class FusedSoftmaxLoss
             }
 
             new ReadOnlySpan<float>(bias, _items).CopyTo(new Span<float>(_bias.Pointer, _items));
-            new Span<float>(_bias.Pointer + _items, _paddedItems - _items).Fill(NeverLikely);
+            new Span<float>(_bias.Pointer + _items, _paddedItems - _items).Fill(SoftmaxRows.NeverLikely);
         }
 
         /// <summary>One thread's rows.</summary>
-        private sealed class Part(Work work, int from, int to, Repeats? repeats) : IDisposable
+        private sealed class Part(Work work, int from, int to, RepeatTermsOfRows? repeats) : IDisposable
         {
             // A cache line more than a multiple of the page: rows would share the cache's sets.
             private readonly nint _stride = work._paddedItems + 16;
@@ -176,14 +173,8 @@ internal static unsafe class FusedSoftmaxLoss
             private readonly NativeFloats _query = new((long)work._tileRows * work._paddedWidth);
             private readonly NativeFloats _queryGradient = new((long)work._tileRows * work._paddedWidth);
             private readonly NativeFloats _embeddingGradient = new((long)work._paddedItems * work._paddedWidth);
-            private readonly NativeFloats _biasGradient = new(work._paddedItems);
 
-            private readonly RepeatedItems? _repeated = repeats is null ? null : new(work._items);
-
-            public double Loss { get; private set; }
-
-            /// <summary>[D], over the rows so far.</summary>
-            public double[] RepeatGradient { get; } = new double[repeats?.Terms.Length ?? 0];
+            public SoftmaxRows Rows { get; } = new(work._items, repeats);
 
             public void Run(float* query, long[] targets, float* queryGradient)
             {
@@ -199,14 +190,14 @@ internal static unsafe class FusedSoftmaxLoss
                     System.Numerics.Tensors.TensorPrimitives.Add(target, new ReadOnlySpan<float>(_embeddingGradient.Pointer + ((long)item * work._paddedWidth), work._width), target);
                 }
 
-                var bias = new Span<float>(biasGradient, work._items);
-                System.Numerics.Tensors.TensorPrimitives.Add(bias, new ReadOnlySpan<float>(_biasGradient.Pointer, work._items), bias);
+                Rows.AddBiasGradient(biasGradient);
             }
 
             public void Dispose()
             {
-                foreach (var memory in (NativeFloats[])[_logits, _query, _queryGradient, _embeddingGradient, _biasGradient])
+                foreach (var memory in (NativeFloats[])[_logits, _query, _queryGradient, _embeddingGradient])
                     memory.Dispose();
+                Rows.Dispose();
             }
 
             private void RunTile(int row, int count, float* query, long[] targets, float* queryGradient)
@@ -227,27 +218,9 @@ internal static unsafe class FusedSoftmaxLoss
                     }
                 }
 
-                // 2. P: softmax, less one at the target. The loss comes from the logit, not from the probability, which may be 0.
+                // 2. P.
                 for (var r = 0; r < count; r++)
-                {
-                    var x = _logits.Pointer + (r * _stride);
-                    var target = (int)targets[row + r];
-                    if (_repeated is not null)
-                    {
-                        _repeated.Fill(repeats!.Past.Read(row + r));
-                        foreach (var item in _repeated.Items)
-                            x[item] += repeats.Terms[_repeated.TermOf(item)];
-                    }
-
-                    var logit = x[target];
-                    var (max, sum) = SoftmaxKernel.Exponentials(x, items);
-                    Loss += Math.Log(sum) + max - logit;
-                    SoftmaxKernel.ScaleAndAdd(x, 1 / sum, _biasGradient.Pointer, items);
-                    x[target] -= 1;
-                    _biasGradient.Pointer[target] -= 1;
-                    foreach (var item in _repeated?.Items ?? [])
-                        RepeatGradient[_repeated!.TermOf(item)] += x[item];
-                }
+                    Rows.Turn(_logits.Pointer + (r * _stride), (int)targets[row + r], row + r);
 
                 // 3. dq = P·E.
                 for (var column = 0; column < paddedWidth; column += columns)
