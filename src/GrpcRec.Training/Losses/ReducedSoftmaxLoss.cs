@@ -20,8 +20,11 @@ internal static unsafe class ReducedSoftmaxLoss
     /// <summary>Logits of a chunk at most, 32 MB, and its rows: more are no faster.</summary>
     private const int ChunkLogits = 16 << 20, ChunkRows = 1024;
 
-    /// <summary>A chunk's rows are a multiple of these, zeros behind the last: oneDNN makes and keeps a kernel for each shape that it meets.</summary>
-    private const int RowsInStep = 256;
+    /// <summary>
+    /// A chunk's rows are a multiple of these, since oneDNN makes and keeps a kernel for each shape that it meets. Queries of zeros follow the last, which
+    /// add nothing to Pᵀ·q whatever their P.
+    /// </summary>
+    private const int RowsInStep = 256, FewRows = 16;
 
     /// <summary>Below so many items the chunks' beginnings and ends take what the products save.</summary>
     private const int FewItems = 2_000;
@@ -43,6 +46,8 @@ internal static unsafe class ReducedSoftmaxLoss
         using var scope = NewDisposeScope();
         var (rows, items) = (checked((int)query.shape[0]), checked((int)embedding.shape[0]));
         FusedSoftmaxLoss.CheckTargets(targets, items);
+        var step = Math.Clamp(ChunkLogits / items, FewRows, RowsInStep);
+        var atOnce = Math.Clamp(ChunkLogits / items / step * step, step, ChunkRows);
         threads = Math.Clamp(threads > 0 ? threads : get_num_threads(), 1, rows);
         var repeats = repeatTerm is null ? null : new RepeatTermsOfRows(repeatTerm.detach().data<float>().ToArray(), past!);
         Part[] parts = [.. Enumerable.Range(0, threads).Select(_ => new Part(items, repeats))];
@@ -54,8 +59,7 @@ internal static unsafe class ReducedSoftmaxLoss
                 queryGradient = empty(query.shape);
                 embeddingGradient = zeros(embedding.shape);
                 biasGradient = zeros(items);
-                var atOnce = Math.Clamp(ChunkLogits / items / RowsInStep * RowsInStep, RowsInStep, ChunkRows);
-                var q = cat([query.to(bfloat16), zeros([(RowsInStep - (rows % RowsInStep)) % RowsInStep, query.shape[1]], bfloat16)], 0);
+                var q = cat([query.to(bfloat16), zeros([(step - (rows % step)) % step, query.shape[1]], bfloat16)], 0);
                 var (e, b) = (embedding.to(bfloat16), bias.contiguous());
                 for (var first = 0; first < rows; first += atOnce)
                     Chunk(first, Math.Min(atOnce, rows - first), q, e, b);
@@ -72,7 +76,7 @@ internal static unsafe class ReducedSoftmaxLoss
             void Chunk(int first, int count, Tensor q, Tensor e, Tensor b)
             {
                 using var chunk = NewDisposeScope();
-                var padded = (count + RowsInStep - 1) / RowsInStep * RowsInStep;
+                var padded = (count + step - 1) / step * step;
                 var own = q.narrow(0, first, padded);
                 var logits = own.mm(e.t());
                 var (words, biases, share) = ((nint)Words(logits), (nint)Floats(b), (count + threads - 1) / threads);
@@ -81,7 +85,6 @@ internal static unsafe class ReducedSoftmaxLoss
                     for (var row = from; row < to; row++)
                         parts[from / share].Turn((ushort*)words + ((nint)row * items), (float*)biases, (int)targets[first + row], first + row);
                 });
-                logits.narrow(0, count, padded - count).zero_();
                 queryGradient.narrow(0, first, count).copy_(logits.mm(e).narrow(0, 0, count));
                 embeddingGradient.add_(logits.t().mm(own));
             }
