@@ -43,8 +43,10 @@ internal static class SingleTaskTrainings
                 metrics[task.Name] = ModelTrainer.Train(
                     data, alone, Path.Combine(checkpointDirectory, "single-" + task.Name), artifact, progress is null ? null : new OfTask(progress, task.Name),
                     clock, cancellation, note: note is null ? null : line => note($"{task.Name} alone: {line}")).Metrics;
-                if (teaches)
-                    probabilities[task.Name] = ModelEvaluator.Probabilities(ModelArtifact.Load(artifact), data, [only], SplitRole.Train, cancellation)[task.Name];
+                if (!teaches)
+                    continue;
+                note?.Invoke($"{task.Name} alone: says what it makes of the training split, for the model to learn from.");
+                probabilities[task.Name] = ModelEvaluator.Probabilities(ModelArtifact.Load(artifact), data, [only], SplitRole.Train, cancellation)[task.Name];
             }
         }
         finally
