@@ -47,7 +47,7 @@ public class DistillationTests
         {
             var targets = Enumerable.Range(0, data.EventCount).Where(t => data.Roles[t] == SplitRole.Train && !float.IsNaN(labels[k].Label[t])).ToArray();
             Assert.Equal(targets, Enumerable.Range(0, data.EventCount).Where(t => !float.IsNaN(said[labels[k].Name][t])));
-            Assert.Equal(targets.Average(t => labels[k].Label[t]), targets.Average(t => said[labels[k].Name][t]), 0.1f);
+            Assert.Equal(targets.Average(t => labels[k].Label[t]), targets.Average(t => said[labels[k].Name][t]), 0.2f);
         }
     }
 
