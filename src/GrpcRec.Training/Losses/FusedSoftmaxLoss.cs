@@ -43,9 +43,7 @@ internal static unsafe class FusedSoftmaxLoss
     {
         using var scope = NewDisposeScope();
         var (rows, items, width) = (checked((int)query.shape[0]), checked((int)embedding.shape[0]), checked((int)query.shape[1]));
-        if (targets.Length != rows)
-            throw new ArgumentException($"{targets.Length} targets for {rows} rows", nameof(targets));
-        CheckTargets(targets, items);
+        CheckTargets(targets, rows, items);
         Tensor queryGradient, embeddingGradient, biasGradient;
         var repeats = repeatTerm is null ? null : new RepeatTermsOfRows(repeatTerm.detach().data<float>().ToArray(), past!);
         double sum;
@@ -64,8 +62,11 @@ internal static unsafe class FusedSoftmaxLoss
         return (sum / rows, Surrogate([(query, queryGradient), (embedding, embeddingGradient), (bias, biasGradient)], repeatTerm, repeatGradient).MoveToOuterDisposeScope());
     }
 
-    public static void CheckTargets(ReadOnlySpan<long> targets, int items)
+    /// <exception cref="ArgumentException">There is not one for each row, or one is no item.</exception>
+    public static void CheckTargets(ReadOnlySpan<long> targets, int rows, int items)
     {
+        if (targets.Length != rows)
+            throw new ArgumentException($"{targets.Length} targets for {rows} rows", nameof(targets));
         foreach (var target in targets)
         {
             if ((ulong)target >= (ulong)items)

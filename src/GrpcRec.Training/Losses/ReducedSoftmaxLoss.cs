@@ -45,7 +45,7 @@ internal static unsafe class ReducedSoftmaxLoss
     {
         using var scope = NewDisposeScope();
         var (rows, items) = (checked((int)query.shape[0]), checked((int)embedding.shape[0]));
-        FusedSoftmaxLoss.CheckTargets(targets, items);
+        FusedSoftmaxLoss.CheckTargets(targets, rows, items);
         var step = Math.Clamp(ChunkLogits / items, FewRows, RowsInStep);
         var atOnce = Math.Clamp(ChunkLogits / items / step * step, step, ChunkRows);
         threads = Math.Clamp(threads > 0 ? threads : get_num_threads(), 1, rows);

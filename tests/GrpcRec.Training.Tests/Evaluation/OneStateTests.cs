@@ -34,6 +34,21 @@ public sealed class OneStateTests : IDisposable
         Assert.NotEqual(running["logloss/like"], Evaluate(model, data, new())["logloss/like"]);
     }
 
+    /// <summary>Of twelve events before the first target the last ten are read.</summary>
+    [Fact]
+    public void Evaluate_FromOneStateOfALongHistory_ReadsTheModelsWindow()
+    {
+        var data = Tested(last: 2);
+        var model = Trained(data);
+        var whole = Evaluate(model, data, OneState);
+        foreach (var first in data.Offsets[..^1])
+            (data.BehaviorIds[first], data.BehaviorIds[first + 1]) = ((byte)(1 - data.BehaviorIds[first]), (byte)(1 - data.BehaviorIds[first + 1]));
+        Assert.Equal(whole, Evaluate(model, data, OneState));
+        foreach (var first in data.Offsets[..^1])
+            data.BehaviorIds[first + 2] ^= 1;
+        Assert.NotEqual(whole["logloss/like"], Evaluate(model, data, OneState)["logloss/like"]);
+    }
+
     [Fact]
     public void Evaluate_OneTargetForEachUser_IsTheSameEitherWay()
     {
