@@ -107,8 +107,9 @@ internal sealed class RepeatEngine : IStepEngine
         {
             var query = queries[n];
             Look(query.Slot);
-            int[] own = [.. _repeated.Items.Where(item => IsAsked(query, item)).Order()];
-            news[n] = new RankQuery { Slot = query.Slot, K = query.K, Excluded = own.Length == 0 ? query.Excluded : [.. query.Excluded.Concat(own).Order()], Filter = query.Filter };
+            var own = Own(query);
+            var excluded = own.Length == 0 ? query.Excluded : query.Excluded.Length == 0 ? own : [.. query.Excluded.Concat(own).Order()];
+            news[n] = new RankQuery { Slot = query.Slot, K = query.K, Excluded = excluded, Filter = query.Filter };
             if (own.Length > 0)
                 repeats[n] = (new RankQuery { Slot = query.Slot, K = own.Length, Filter = (query.Filter ?? new RankFilter()) with { AllowedItems = own } }, Array.ConvertAll(own, TermOf));
         }
@@ -122,17 +123,36 @@ internal sealed class RepeatEngine : IStepEngine
 
     public void Dispose() => _engine.Dispose();
 
-    /// <summary>By the query's lists of items; of its categories the engine judges.</summary>
-    private static bool IsAsked(RankQuery query, int item) =>
-        Array.BinarySearch(query.Excluded, item) < 0 && (query.Filter?.AllowedItems is not { } allowed || Array.BinarySearch(allowed, item) >= 0);
+    /// <returns>What the sequence has of the items that a query's lists ask for, ascending; of its categories the engine judges.</returns>
+    private int[] Own(RankQuery query)
+    {
+        var own = new List<int>();
+        foreach (var item in _repeated.Items)
+        {
+            if (Array.BinarySearch(query.Excluded, item) < 0 && (query.Filter?.AllowedItems is not { } allowed || Array.BinarySearch(allowed, item) >= 0))
+                own.Add(item);
+        }
+
+        own.Sort();
+        return [.. own];
+    }
 
     /// <param name="terms">Of the items that the repeats were asked among, in their order.</param>
     private static RankedItem[] Merge(int k, RankedItem[] news, RankQuery repeats, float[] terms)
     {
         var items = repeats.Filter!.AllowedItems!;
-        RankedItem[] all = [.. news, .. repeats.Result.Select(ranked => ranked with { Score = ranked.Score + terms[Array.BinarySearch(items, ranked.Item)] })];
-        Array.Sort(all, (a, b) => b.Score.CompareTo(a.Score) is var byScore && byScore != 0 ? byScore : a.Item.CompareTo(b.Item));
-        return all.Length <= k ? all : all[..k];
+        var all = new List<RankedItem>(news);
+        // Where there are k new items, a repeat that scores less than the last of them has no place: that is most, where nothing is taken twice.
+        var least = news.Length < k ? float.NegativeInfinity : news[^1].Score;
+        foreach (var ranked in repeats.Result)
+        {
+            var score = ranked.Score + terms[Array.BinarySearch(items, ranked.Item)];
+            if (!(score < least))
+                all.Add(ranked with { Score = score });
+        }
+
+        all.Sort((a, b) => b.Score.CompareTo(a.Score) is var byScore && byScore != 0 ? byScore : a.Item.CompareTo(b.Item));
+        return [.. all.Take(k)];
     }
 
     /// <summary>0 of an item that the sequence does not have.</summary>

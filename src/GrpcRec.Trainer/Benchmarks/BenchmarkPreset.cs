@@ -73,9 +73,9 @@ sealed record BenchmarkPreset
             Architecture = new() { Encoder = EncoderKind.Gru, EmbeddingSize = 128, HiddenSize = 128, MaxSequenceLength = 20, Dropout = 0.7, ItemMemory = true },
             Optimization = new()
             {
-                Epochs = 9, BatchSize = 128, LearningRate = 2.5e-3, Patience = 9, MaxDuration = TimeSpan.FromMinutes(30),
+                Epochs = 12, BatchSize = 128, LearningRate = 2.5e-3, Patience = 12, MaxDuration = TimeSpan.FromMinutes(40),
                 Optimizer = new() { Schedule = LearningRateSchedule.Cosine, WarmUp = 0.02 },
-                NextItem = new() { Loss = NextItemLossKind.SampledSoftmax, Negatives = 4096, SamplingPower = 0.5 },
+                NextItem = new() { Loss = NextItemLossKind.SampledSoftmax, Negatives = 8192, SamplingPower = 0.5 },
             },
             Evaluation = new() { MaskSeen = true },
         },
