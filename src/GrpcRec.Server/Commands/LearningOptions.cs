@@ -13,7 +13,7 @@ sealed class LearningOptions
     readonly Option<int?> _maxSeconds = new("--max-seconds") { Description = "Stop after this long, with the best epoch so far. Default: no limit." };
     readonly Option<int?> _patience = new("--patience") { Description = "Epochs without a better validation result before training stops. Default 5." };
     readonly Option<Weighting?> _weighting = new("--weighting") { Description = "How the tasks' losses are combined: fixed, equal, uncertainty, dwa, gradnorm, pcgrad, cagrad or famo. Default fixed." };
-    readonly Option<double?> _distillation = new("--distillation") { Description = "Share of a binary task's label that a model of that task alone says, trained first: 0 to 1. Default 0." };
+    readonly Option<double?> _distillation = new("--distillation") { Description = "Share of a binary task's label that a model of that task alone says, 0 to 1; it is trained first, which takes as long again for each. Default 0." };
     readonly Option<Optimizer?> _optimizer = new("--optimizer") { Description = "How a gradient becomes a step: adam, adamw or sgd. Default adam." };
     readonly Option<double?> _momentum = new("--momentum") { Description = "sgd: share of the last step that goes on. Default 0.9." };
     readonly Option<double?> _weightDecay = new("--weight-decay") { Description = "Pull of matrices and embeddings towards zero. Default 0." };

@@ -125,7 +125,7 @@ internal static unsafe class FusedSoftmaxLoss
                 Scale(embeddingGradient, (long)_items * _width, scale);
                 Scale(biasGradient, _items, scale);
                 Scale(queryGradient, (long)_rows * _width, scale);
-                return (loss, [.. Enumerable.Range(0, repeats?.Terms.Length ?? 0).Select(term => (float)(parts.Sum(part => part.Rows.RepeatGradient[term]) * scale))]);
+                return (loss, SoftmaxRows.MeanRepeatGradient(Array.ConvertAll(parts, part => part.Rows), _rows));
             }
             finally
             {

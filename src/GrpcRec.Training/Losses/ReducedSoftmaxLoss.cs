@@ -69,7 +69,7 @@ internal static unsafe class ReducedSoftmaxLoss
                     gradient.div_(rows);
             }
 
-            float[] repeatGradient = [.. Enumerable.Range(0, repeats?.Terms.Length ?? 0).Select(term => (float)(parts.Sum(part => part.Rows.RepeatGradient[term]) / rows))];
+            var repeatGradient = SoftmaxRows.MeanRepeatGradient(Array.ConvertAll(parts, part => part.Rows), rows);
             var surrogate = FusedSoftmaxLoss.Surrogate([(query, queryGradient), (embedding, embeddingGradient), (bias, biasGradient)], repeatTerm, repeatGradient);
             return (parts.Sum(part => part.Rows.Loss) / rows, surrogate.MoveToOuterDisposeScope());
 

@@ -56,6 +56,10 @@ internal sealed unsafe class SoftmaxRows : IDisposable
             RepeatGradient[_repeated!.TermOf(item)] += x[item];
     }
 
+    /// <summary>[D] the gradient of the repeat terms, of a mean over all rows.</summary>
+    public static float[] MeanRepeatGradient(IReadOnlyList<SoftmaxRows> threads, int rows) =>
+        [.. Enumerable.Range(0, threads[0].RepeatGradient.Length).Select(term => (float)(threads.Sum(one => one.RepeatGradient[term]) / rows))];
+
     /// <param name="gradient">[items] += ΣP.</param>
     public void AddBiasGradient(float* gradient)
     {
